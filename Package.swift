@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+// Martlet: an Open vSwitch datapath that needs no kernel module.
+//
+// The targets stand in the order of docs/architecture.md; a target may depend only on those above it.
+// Nothing above `HostPorts` imports a platform module, so that the core builds wherever Swift does.
+
+import PackageDescription
+
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),  // a RawSpan stored in a ~Escapable view
+    .strictMemorySafety(),
+]
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .library(name: "Netlink", targets: ["Netlink"]),
+        .library(name: "OpenvSwitch", targets: ["OpenvSwitch"]),
+        .library(name: "DPIF", targets: ["DPIF", "NetlinkSocket", "Device", "Datapath", "LearningBridge"]),
+        .executable(name: "martlet", targets: ["martlet"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        .target(name: "Netlink", swiftSettings: house),
+        .target(name: "OpenvSwitch", dependencies: ["Netlink"], swiftSettings: house),
+        .target(name: "Packets", dependencies: ["OpenvSwitch"], swiftSettings: house),
+        .target(name: "Datapath", dependencies: ["Netlink", "OpenvSwitch", "Packets"], swiftSettings: house),
+        .target(name: "Device", dependencies: ["Netlink", "OpenvSwitch", "Packets", "Datapath"], swiftSettings: house),
+        .target(name: "NetlinkSocket", dependencies: ["Netlink", "OpenvSwitch", "Device"], swiftSettings: house),
+        .target(name: "DPIF", dependencies: ["Netlink", "OpenvSwitch", "NetlinkSocket"], swiftSettings: house),
+        .target(name: "LearningBridge", dependencies: ["Netlink", "OpenvSwitch", "DPIF"], swiftSettings: house),
+        .target(name: "CLinux"),
+        .target(
+            name: "HostPorts", dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath"],
+            swiftSettings: house),
+        .target(
+            name: "Doors", dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Device", "NetlinkSocket"],
+            swiftSettings: house),
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge", "HostPorts",
+                "Doors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+
+        .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: house),
+        .testTarget(name: "OpenvSwitchTests", dependencies: ["Netlink", "OpenvSwitch"], swiftSettings: house),
+        .testTarget(name: "PacketsTests", dependencies: ["OpenvSwitch", "Packets"], swiftSettings: house),
+        .testTarget(
+            name: "DatapathTests", dependencies: ["Netlink", "OpenvSwitch", "Packets", "Datapath"],
+            swiftSettings: house),
+        .testTarget(
+            name: "DeviceTests",
+            dependencies: ["Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF"],
+            swiftSettings: house),
+        .testTarget(
+            name: "LearningBridgeTests",
+            dependencies: ["Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge"],
+            swiftSettings: house),
+        .testTarget(
+            name: "HostPortsTests",
+            dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath", "HostPorts"],
+            swiftSettings: house),
+        .testTarget(
+            name: "DoorsTests",
+            dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "Doors"],
+            swiftSettings: house),
+    ],
+    swiftLanguageModes: [.v6]
+)

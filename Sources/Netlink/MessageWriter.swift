@@ -1,0 +1,227 @@
+/// Writes messages and attributes behind each other into one growing buffer.
+///
+/// Nothing is truncated: an attribute whose payload does not fit the 16-bit length field, and a message that would grow
+/// the buffer past `limit`, are refused with an error, and the buffer is then as before the refused call. Once the buffer
+/// has reached its capacity nothing is allocated, and `removeAll` keeps it for the next message.
+public struct MessageWriter: Sendable {
+    /// What has been written.
+    public private(set) var bytes: [UInt8]
+    /// The most bytes this writer will hold.
+    public let limit: Int
+
+    /// A place to which a length is written when what it covers is complete.
+    public struct Mark: Sendable, Equatable { fileprivate let offset: Int }
+
+    public init(capacity: Int = 1024, limit: Int = Int(Int32.max)) {
+        bytes = []
+        bytes.reserveCapacity(min(capacity, limit))
+        self.limit = limit
+    }
+
+    public var count: Int { bytes.count }
+
+    /// Forgets what was written and keeps the memory.
+    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    /// Forgets what was written from `count` on, for instance a record that did not fit.
+    public mutating func truncate(to count: Int) {
+        if count >= 0, count < bytes.count { bytes.removeSubrange(count...) }
+    }
+
+    // MARK: Messages
+
+    /// Begins a message. Its length is filled in by `end(message:)`.
+    /// - Throws: `noSpace`.
+    public mutating func begin(_ header: MessageHeader) throws(NetlinkError) -> Mark {
+        try reserve(MessageHeader.size)
+        let mark = Mark(offset: bytes.count)
+        store(header.length)
+        store(header.type.rawValue)
+        store(header.flags.rawValue)
+        store(header.sequence)
+        store(header.portID)
+        return mark
+    }
+
+    /// Begins a generic-netlink message with the header of the Open vSwitch families (`struct ovs_header`).
+    /// - Throws: `noSpace`.
+    public mutating func begin(
+        _ header: MessageHeader, _ generic: GenericHeader, datapathIfindex: Int32
+    ) throws(NetlinkError) -> Mark {
+        try reserve(MessageHeader.size + GenericHeader.size + 4)
+        let mark = try begin(header)
+        store(generic.command)
+        store(generic.version)
+        store(UInt16(0))
+        store(UInt32(bitPattern: datapathIfindex))
+        return mark
+    }
+
+    /// Completes a message: writes its length and pads the buffer to four bytes, so that another may follow.
+    public mutating func end(message mark: Mark) {
+        set(UInt32(truncatingIfNeeded: bytes.count - mark.offset), at: mark.offset)
+        pad()
+    }
+
+    /// Completes a message without padding behind it.
+    public mutating func endUnpadded(message mark: Mark) {
+        set(UInt32(truncatingIfNeeded: bytes.count - mark.offset), at: mark.offset)
+    }
+
+    /// Sets further flags in the header of a message that was begun at `mark`.
+    public mutating func insert(flags: MessageFlags, at mark: Mark) {
+        let offset = mark.offset + 6
+        guard offset + 2 <= bytes.count else { return }
+        let old = UInt16(littleEndian: UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8)
+        set(old | flags.rawValue, at: offset)
+    }
+
+    // MARK: Attributes
+
+    /// An attribute with an integer in host byte order.
+    /// - Throws: `noSpace`.
+    public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(
+        _ type: UInt16, _ value: T
+    ) throws(NetlinkError) {
+        try header(type, payload: MemoryLayout<T>.size)
+        store(value)
+        pad()
+    }
+
+    /// An attribute with an integer in network byte order.
+    /// - Throws: `noSpace`.
+    public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(
+        _ type: UInt16, bigEndian value: T
+    ) throws(NetlinkError) {
+        try append(type, value.bigEndian)
+    }
+
+    /// An attribute whose presence is its value.
+    /// - Throws: `noSpace`.
+    public mutating func append(flag type: UInt16) throws(NetlinkError) { try header(type, payload: 0) }
+
+    /// An attribute with these bytes.
+    /// - Throws: `attributeTooLong`, `noSpace`.
+    public mutating func append(_ type: UInt16, bytes payload: RawSpan) throws(NetlinkError) {
+        try header(type, payload: payload.byteCount)
+        store(payload)
+        pad()
+    }
+
+    /// An attribute with these bytes.
+    /// - Throws: `attributeTooLong`, `noSpace`.
+    public mutating func append(_ type: UInt16, bytes payload: [UInt8]) throws(NetlinkError) {
+        try header(type, payload: payload.count)
+        bytes.append(contentsOf: payload)
+        pad()
+    }
+
+    /// An attribute with a string and the NUL that ends it.
+    /// - Throws: `malformedString` if the string holds a NUL, `attributeTooLong`, `noSpace`.
+    public mutating func append(_ type: UInt16, string: String) throws(NetlinkError) {
+        guard !string.utf8.contains(0) else { throw NetlinkError(.malformedString, at: bytes.count, attribute: type) }
+        try header(type, payload: string.utf8.count + 1)
+        bytes.append(contentsOf: string.utf8)
+        bytes.append(0)
+        pad()
+    }
+
+    /// An attribute with an array of 32-bit integers in host byte order.
+    /// - Throws: `attributeTooLong`, `noSpace`.
+    public mutating func append(_ type: UInt16, array: [UInt32]) throws(NetlinkError) {
+        try header(type, payload: array.count * 4)
+        for value in array { store(value) }
+    }
+
+    /// Begins an attribute whose payload is written by the following calls. The type carries no `NLA_F_NESTED`, as in the
+    /// kernel's replies, unless `marked`.
+    /// - Throws: `noSpace`.
+    public mutating func begin(nested type: UInt16, marked: Bool = false) throws(NetlinkError) -> Mark {
+        let mark = Mark(offset: bytes.count)
+        try header(marked ? type | Attribute.nestedFlag : type, payload: 0)
+        return mark
+    }
+
+    /// Completes a nested attribute.
+    /// - Throws: `attributeTooLong` if its payload has outgrown a 16-bit length; the attribute is then taken back whole.
+    public mutating func end(nested mark: Mark) throws(NetlinkError) {
+        guard let length = UInt16(exactly: bytes.count - mark.offset) else {
+            truncate(to: mark.offset)
+            throw NetlinkError(.attributeTooLong, at: mark.offset)
+        }
+        set(length, at: mark.offset)
+        pad()
+    }
+
+    /// An attribute whose payload is the attributes that `body` writes. If `body` throws, the attribute is taken back.
+    /// - Throws: what `body` throws, and `attributeTooLong`.
+    public mutating func append(
+        nested type: UInt16, _ body: (inout MessageWriter) throws(NetlinkError) -> Void
+    ) throws(NetlinkError) {
+        let mark = try begin(nested: type)
+        do { try body(&self) } catch {
+            truncate(to: mark.offset)
+            throw error
+        }
+        try end(nested: mark)
+    }
+
+    // MARK: Raw bytes
+
+    /// Bytes as they are, for a payload that is built piece by piece.
+    /// - Throws: `noSpace`.
+    public mutating func append(raw payload: RawSpan) throws(NetlinkError) {
+        try reserve(payload.byteCount)
+        store(payload)
+    }
+
+    /// Bytes as they are.
+    /// - Throws: `noSpace`.
+    public mutating func append(raw payload: [UInt8]) throws(NetlinkError) {
+        try reserve(payload.count)
+        bytes.append(contentsOf: payload)
+    }
+
+    /// An integer in host byte order, as it is.
+    /// - Throws: `noSpace`.
+    public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(raw value: T) throws(NetlinkError) {
+        try reserve(MemoryLayout<T>.size)
+        store(value)
+    }
+
+    /// Zero bytes up to the next four-byte boundary.
+    public mutating func pad() {
+        while bytes.count & 3 != 0 { bytes.append(0) }
+    }
+
+    // MARK: Inside
+
+    private mutating func reserve(_ count: Int) throws(NetlinkError) {
+        guard netlinkAligned(count) <= limit - bytes.count else { throw NetlinkError(.noSpace, at: bytes.count) }
+    }
+
+    private mutating func header(_ type: UInt16, payload: Int) throws(NetlinkError) {
+        let length = Attribute.headerSize + payload
+        guard let wireLength = UInt16(exactly: length) else {
+            throw NetlinkError(.attributeTooLong, at: bytes.count, attribute: type & Attribute.typeMask)
+        }
+        try reserve(length)
+        store(wireLength)
+        store(type)
+    }
+
+    private mutating func store(_ payload: RawSpan) {
+        unsafe payload.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+        unsafe withUnsafeBytes(of: value) { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func set<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+            guard offset >= 0, offset + MemoryLayout<T>.size <= buffer.count else { return }
+            unsafe buffer.storeBytes(of: value, toByteOffset: offset, as: T.self)
+        }
+    }
+}

@@ -1,0 +1,200 @@
+/// What an attribute's payload must look like (`struct nla_policy`).
+public enum PayloadRule: Sendable, Equatable {
+    /// Any payload.
+    case any
+    /// No payload: the attribute's presence is the value (`NLA_FLAG`).
+    case flag
+    case u8, u16, u32, u64
+    /// A 32-bit integer that is at most this (`NLA_POLICY_MAX`).
+    case u32AtMost(UInt32)
+    /// A string with a NUL at its end, at most this many bytes without it (`NLA_NUL_STRING`).
+    case string(maximum: Int)
+    /// Exactly this many bytes (`NLA_EXACT_LEN`).
+    case exactly(Int)
+    /// At least this many bytes (`NLA_MIN_LEN`).
+    case atLeast(Int)
+    /// Between these many bytes.
+    case between(Int, Int)
+    /// Attributes: empty, or at least one attribute header (`NLA_NESTED`).
+    case nested
+}
+
+/// How strictly a run of attributes is read.
+public enum Strictness: Sendable {
+    /// As generic netlink reads requests of the Open vSwitch families (`NL_VALIDATE_LIBERAL`): unknown types and trailing
+    /// bytes are ignored, of duplicates the last wins, an integer may be longer than its type.
+    case liberal
+    /// Everything else is an error: unknown types, duplicates, trailing bytes, other lengths.
+    case strict
+}
+
+/// The rules for the attributes of one message or nest, by type number.
+public struct Policy: Sendable {
+    @usableFromInline let rules: [PayloadRule?]
+    @usableFromInline let required: [UInt16]
+    public let strictness: Strictness
+
+    /// - Parameters:
+    ///   - rules: a rule for each known type. Types must be less than `AttributeSet.capacity`.
+    ///   - required: types that must be present.
+    public init(_ rules: [UInt16: PayloadRule], required: [UInt16] = [], strictness: Strictness = .liberal) {
+        var table = [PayloadRule?](repeating: nil, count: AttributeSet.capacity)
+        for (type, rule) in rules where Int(type) < table.count { table[Int(type)] = rule }
+        self.rules = table
+        self.required = required
+        self.strictness = strictness
+    }
+
+    /// Reads a run of attributes by these rules. Nothing is allocated.
+    ///
+    /// - Throws: the first fault found, with the place of the attribute. See `NetlinkError.errno` for the number that a
+    ///   datapath answers.
+    @_lifetime(copy attributes)
+    public func parse(_ attributes: consuming Attributes) throws(NetlinkError) -> AttributeSet {
+        let base = attributes
+        var run = attributes
+        var set = AttributeSet(base)
+        while true {
+            let attribute: Attribute?
+            do { attribute = try run.next() } catch {
+                if strictness == .liberal { break }  // the kernel logs trailing bytes and goes on
+                throw error
+            }
+            guard let attribute else { break }
+            let index = Int(attribute.type)
+            guard index < rules.count, let rule = rules[index] else {
+                if strictness == .liberal { continue }
+                throw attribute.error(.unknownAttribute)
+            }
+            if strictness == .strict, set.contains(attribute.type) { throw attribute.error(.duplicateAttribute) }
+            if let fault = rule.fault(in: attribute.payload, strictness) { throw attribute.error(fault) }
+            set.insert(attribute)
+        }
+        for type in required where !set.contains(type) {
+            throw NetlinkError(.missingAttribute, at: set.baseOffset, attribute: type)
+        }
+        return set
+    }
+}
+
+extension PayloadRule {
+    /// What is wrong with a payload under this rule, or nil.
+    @usableFromInline
+    func fault(in payload: RawSpan, _ strictness: Strictness) -> NetlinkError.Code? {
+        let count = payload.byteCount
+        switch self {
+        case .any: return nil
+        case .flag: return count == 0 ? nil : .payloadTooLong
+        case .u8: return Self.integerFault(count, 1, strictness)
+        case .u16: return Self.integerFault(count, 2, strictness)
+        case .u32: return Self.integerFault(count, 4, strictness)
+        case .u64: return Self.integerFault(count, 8, strictness)
+        case .u32AtMost(let maximum):
+            if let fault = Self.integerFault(count, 4, strictness) { return fault }
+            return (payload.load(at: 0, as: UInt32.self) ?? 0) <= maximum ? nil : .valueOutOfRange
+        case .string(let maximum):
+            guard count > 0 else { return .malformedString }
+            for index in 0..<min(count, maximum + 1) where payload.load(at: index, as: UInt8.self) == 0 {
+                // As in the kernel, the first NUL ends the string; an empty one is refused.
+                return index == 0 ? .malformedString : nil
+            }
+            return count > maximum + 1 ? .payloadTooLong : .malformedString
+        case .exactly(let length):
+            return count == length ? nil : (count < length ? .payloadTooShort : .payloadLengthMismatch)
+        case .atLeast(let length): return count >= length ? nil : .payloadTooShort
+        case .between(let lower, let upper):
+            return count < lower ? .payloadTooShort : (count > upper ? .payloadTooLong : nil)
+        case .nested: return count == 0 || count >= Attribute.headerSize ? nil : .payloadTooShort
+        }
+    }
+
+    private static func integerFault(_ count: Int, _ size: Int, _ strictness: Strictness) -> NetlinkError.Code? {
+        if count < size { return .payloadTooShort }
+        if count > size, strictness == .strict { return .payloadLengthMismatch }
+        return nil
+    }
+}
+
+/// The attributes of one run, found by type in constant time: a table of places in the bytes that were read.
+public struct AttributeSet: ~Escapable {
+    /// Types this many and more are never found.
+    public static let capacity = 64
+
+    private let bytes: RawSpan
+    /// Offset of the run from the start of its message.
+    public let baseOffset: Int
+    private var places: InlineArray<64, Place>
+
+    private struct Place: BitwiseCopyable {
+        var start: UInt32  // of the attribute's header, from the start of the run; noPlace if absent
+        var length: UInt16  // of the payload
+        var rawType: UInt16
+    }
+    private static let absent = Place(start: .max, length: 0, rawType: 0)
+
+    @_lifetime(copy attributes)
+    fileprivate init(_ attributes: Attributes) {
+        bytes = attributes.rest
+        baseOffset = attributes.nextOffset
+        places = InlineArray(repeating: Self.absent)
+    }
+
+    fileprivate mutating func insert(_ attribute: Attribute) {
+        guard Int(attribute.type) < Self.capacity, let start = UInt32(exactly: attribute.offset - baseOffset),
+            let length = UInt16(exactly: attribute.payload.byteCount)
+        else { return }
+        var rawType = attribute.type
+        if attribute.isMarkedNested { rawType |= Attribute.nestedFlag }
+        places[Int(attribute.type)] = Place(start: start, length: length, rawType: rawType)
+    }
+
+    public func contains(_ type: UInt16) -> Bool {
+        Int(type) < Self.capacity && places[Int(type)].start != .max
+    }
+
+    /// The attribute of this type, or nil.
+    public subscript(type: UInt16) -> Attribute? {
+        @_lifetime(copy self) get {
+            guard contains(type) else { return nil }
+            let place = places[Int(type)]
+            let start = Int(place.start) + Attribute.headerSize
+            return Attribute(
+                rawType: place.rawType, payload: bytes.clamped(start..<(start + Int(place.length))),
+                offset: baseOffset + Int(place.start))
+        }
+    }
+
+    /// The leading bytes of an attribute as an integer in host byte order; nil if the attribute is absent (or shorter,
+    /// which a policy with an integer rule has excluded).
+    public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: UInt16, as: T.Type = T.self) -> T? {
+        self[type]?.payload.load(at: 0)
+    }
+
+    /// The string up to the first NUL; nil if the attribute is absent.
+    public func string(_ type: UInt16) -> String? {
+        guard let attribute = self[type] else { return nil }
+        let payload = attribute.payload
+        var count = 0
+        while let byte: UInt8 = payload.load(at: count), byte != 0 { count += 1 }
+        return String(decoding: payload.clamped(0..<count).copyBytes(), as: UTF8.self)
+    }
+
+    /// A copy of an attribute's payload; nil if the attribute is absent.
+    public func payload(_ type: UInt16) -> [UInt8]? {
+        self[type]?.payload.copyBytes()
+    }
+}
+
+extension NetlinkError {
+    /// The error number (positive, Linux's) that a datapath answers for a fault in a request's attributes.
+    ///
+    /// `ERANGE` (34) where `lib/nlattr.c` says so under liberal validation, `EMSGSIZE` (90) for what cannot be written,
+    /// else `EINVAL` (22).
+    public var errno: Int32 {
+        switch code {
+        case .payloadTooShort, .payloadTooLong, .valueOutOfRange: 34
+        case .attributeTooLong, .noSpace: 90
+        default: 22
+        }
+    }
+}

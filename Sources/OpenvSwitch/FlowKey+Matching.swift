@@ -1,0 +1,29 @@
+extension FlowKey: Equatable, Hashable {
+    @inlinable
+    public static func == (left: FlowKey, right: FlowKey) -> Bool {
+        var difference: UInt64 = 0
+        for index in 0..<wordCount { difference |= left.words[index] ^ right.words[index] }
+        return difference == 0
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for index in 0..<Self.wordCount { hasher.combine(words[index]) }
+    }
+
+    /// The key with every bit outside the mask cleared.
+    @inlinable
+    public func masked(by mask: FlowMask) -> FlowKey {
+        var result = self
+        for index in 0..<Self.wordCount { result.words[index] &= mask.words[index] }
+        return result
+    }
+
+    /// The words that a mask touches: the first that is not zero up to behind the last.
+    public var significantWords: Range<Int> {
+        var first = 0
+        while first < Self.wordCount, words[first] == 0 { first += 1 }
+        var end = Self.wordCount
+        while end > first, words[end - 1] == 0 { end -= 1 }
+        return first..<end
+    }
+}

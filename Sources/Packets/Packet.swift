@@ -1,0 +1,141 @@
+/// One frame in a slot of a `PacketPool`: where it lies, how long it is, and what its host left undone.
+///
+/// A trivial value that does not own its bytes: copying it copies no frame, and no reference is counted. It may be used
+/// until the pool it came from is reset or gone; every access through it stays inside the slot.
+///
+///     slot                    start                                      slotSize
+///      ├── headroom ──────────┤── frame (length) ──┤── tailroom ─────────┤
+@safe
+public struct Packet: BitwiseCopyable {
+    /// First byte of the slot.
+    public let slot: UnsafeMutableRawPointer
+    /// First byte of the frame, from the start of the slot.
+    public internal(set) var start: Int
+    /// Bytes of the frame.
+    public internal(set) var length: Int
+    public var offload: Offload
+
+    /// Bytes in front of a frame as received, for headers that are pushed and for the virtio-net header.
+    public static let headroom = 128
+    /// The longest frame a slot takes: a 64 KiB segment with its headers.
+    public static let maximumLength = 65_792
+    /// Bytes of a slot.
+    public static let slotSize = headroom + maximumLength + 128
+
+    /// An empty frame at the usual place of a slot.
+    init(slot: UnsafeMutableRawPointer) {
+        unsafe self.slot = slot
+        start = Self.headroom
+        length = 0
+        offload = Offload()
+    }
+
+    /// The frame's bytes.
+    @inlinable
+    public var bytes: RawSpan {
+        @_lifetime(borrow self)
+        get {
+            // `start` and `length` lie inside the slot: they are set only by the pool's receivers and by the pushes and
+            // pops of this module, which check.
+            let span = unsafe RawSpan(_unsafeStart: slot + start, byteCount: length)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// The frame's bytes, to be changed in place.
+    @inlinable
+    public var mutableBytes: MutableRawSpan {
+        @_lifetime(&self)
+        mutating get {
+            let span = unsafe MutableRawSpan(_unsafeStart: slot + start, byteCount: length)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+
+    /// Moves the start of the frame `count` bytes towards the slot's start. The new bytes are not set.
+    /// - Returns: false if the headroom (less the virtio-net header's ten bytes) does not have them.
+    public mutating func prepend(_ count: Int) -> Bool {
+        guard count >= 0 && start - count >= 16 && length + count <= Self.maximumLength else { return false }
+        start -= count
+        length += count
+        return true
+    }
+
+    /// Takes `count` bytes off the front.
+    /// - Returns: false if the frame is shorter.
+    public mutating func removeFirst(_ count: Int) -> Bool {
+        guard count >= 0 && count <= length else { return false }
+        start += count
+        length -= count
+        return true
+    }
+
+    /// The slot's memory from the frame's usual place on, for a receiver to write a frame to. A virtio-net header is written
+    /// in the `Offload.wireSize` bytes in front of it.
+    public var receiveBuffer: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(start: slot + Self.headroom, count: Self.maximumLength)
+    }
+
+    /// Says that a frame of `count` bytes (at most `maximumLength`) has been written to `receiveBuffer`.
+    public mutating func setReceived(_ count: Int, offload: Offload = Offload()) {
+        start = Self.headroom
+        length = min(max(count, 0), Self.maximumLength)
+        self.offload = offload
+    }
+
+    /// Cuts the frame to at most `count` bytes.
+    public mutating func truncate(to count: Int) { length = min(length, max(count, 0)) }
+
+    /// Copies another packet's frame and offload into this slot.
+    public mutating func copy(from other: Packet) {
+        start = min(max(other.start, 16), Self.headroom)
+        length = min(max(other.length, 0), Self.maximumLength)
+        offload = other.offload
+        unsafe (slot + start).copyMemory(from: other.slot + other.start, byteCount: length)
+    }
+
+    /// Replaces the frame by a copy of `frame`, with nothing left undone.
+    /// - Returns: false if it is longer than `maximumLength`; nothing has changed then.
+    public mutating func assign(_ frame: RawSpan) -> Bool {
+        guard frame.byteCount <= Self.maximumLength else { return false }
+        start = Self.headroom
+        length = frame.byteCount
+        offload = Offload()
+        unsafe frame.withUnsafeBytes { source in
+            if let base = source.baseAddress { unsafe (slot + start).copyMemory(from: base, byteCount: source.count) }
+        }
+        return true
+    }
+}
+
+/// The slots of one thread: memory for frames, given out one after the other and taken back all at once.
+///
+/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together. There
+/// is no list of free slots and no count of references to keep right.
+@safe
+public struct PacketPool: ~Copyable {
+    private let memory: UnsafeMutableRawPointer
+    public let capacity: Int
+    private var used = 0
+
+    /// - Parameter capacity: number of slots.
+    public init(capacity: Int) {
+        self.capacity = capacity
+        unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: capacity * Packet.slotSize, alignment: 64)
+    }
+
+    deinit { unsafe memory.deallocate() }
+
+    public var available: Int { capacity - used }
+
+    /// An empty packet in the next free slot, or nil if all are taken.
+    public mutating func take() -> Packet? {
+        guard used < capacity else { return nil }
+        let slot = unsafe memory + used * Packet.slotSize
+        used += 1
+        return unsafe Packet(slot: slot)
+    }
+
+    /// Frees all slots.
+    public mutating func reset() { used = 0 }
+}
