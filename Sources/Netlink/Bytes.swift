@@ -61,3 +61,13 @@ extension RawSpan {
 /// `length` rounded up to the four bytes that Netlink aligns messages and attributes to (`NLMSG_ALIGN`, `NLA_ALIGN`).
 @inlinable
 public func netlinkAligned(_ length: Int) -> Int { (length &+ 3) & ~3 }
+
+extension [UInt8] {
+    /// A view of the array's bytes, for the readers of this module.
+    @inlinable
+    public var rawSpan: RawSpan {
+        @_lifetime(borrow self)
+        // Bytes have no padding, so that every byte of the array is initialised.
+        get { unsafe span.bytes }
+    }
+}

@@ -152,6 +152,9 @@ public struct AttributeSet: ~Escapable {
         Int(type) < Self.capacity && places[Int(type)].start != .max
     }
 
+    /// Bytes of an attribute's payload; 0 if the attribute is absent.
+    public func payloadLength(_ type: UInt16) -> Int { contains(type) ? Int(places[Int(type)].length) : 0 }
+
     /// The attribute of this type, or nil.
     public subscript(type: UInt16) -> Attribute? {
         @_lifetime(copy self) get {

@@ -1,3 +1,5 @@
+import Netlink
+
 /// `enum ovs_vport_type`. Open: a newer peer may send other numbers.
 public struct VportType: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt32
@@ -25,4 +27,27 @@ public struct VportStatistics: Equatable, Sendable {
 
     public static let size = 64
     public init() {}
+}
+
+extension VportStatistics {
+    /// Reads the 64 bytes of the attribute; nil if there are fewer.
+    public init?(_ bytes: RawSpan) {
+        guard bytes.byteCount >= Self.size else { return nil }
+        func counter(_ index: Int) -> UInt64 { bytes.load(at: index * 8) ?? 0 }
+        receivedPackets = counter(0)
+        transmittedPackets = counter(1)
+        receivedBytes = counter(2)
+        transmittedBytes = counter(3)
+        receiveErrors = counter(4)
+        transmitErrors = counter(5)
+        receiveDropped = counter(6)
+        transmitDropped = counter(7)
+    }
+
+    public var bytes: [UInt8] {
+        hostBytes([
+            receivedPackets, transmittedPackets, receivedBytes, transmittedBytes, receiveErrors, transmitErrors,
+            receiveDropped, transmitDropped,
+        ])
+    }
 }

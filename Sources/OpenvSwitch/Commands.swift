@@ -1,0 +1,101 @@
+/// `OVS_DP_CMD_*`, `OVS_VPORT_CMD_*` and `OVS_FLOW_CMD_*`: the three families number these commands alike.
+public enum Command {
+    public static let new: UInt8 = 1
+    public static let delete: UInt8 = 2
+    public static let get: UInt8 = 3
+    public static let set: UInt8 = 4
+}
+
+/// `OVS_PACKET_CMD_*`.
+public enum PacketCommand {
+    /// From the datapath: a packet that no flow matched.
+    public static let miss: UInt8 = 1
+    /// From the datapath: a packet that a userspace action sent.
+    public static let action: UInt8 = 2
+    /// To the datapath: carry out actions on a packet.
+    public static let execute: UInt8 = 3
+}
+
+/// Commands of the control family of the Windows interface (`OVS_CTRL_CMD_*`), and one more.
+public enum ControlCommand {
+    public static let pendRequest: UInt8 = 0
+    public static let pendPacketRequest: UInt8 = 1
+    public static let multicastSubscribe: UInt8 = 2
+    public static let packetSubscribe: UInt8 = 3
+    public static let eventNotify: UInt8 = 4
+    public static let readNotify: UInt8 = 5
+    public static let socketProperties: UInt8 = 6
+    /// From the device to the group `trace`: an I/O control was carried out. Not in the Windows interface.
+    public static let trace: UInt8 = 7
+}
+
+/// Attributes of the control family; each command has its own, and the numbers begin at 0.
+public enum ControlAttribute {
+    /// `OVS_NL_ATTR_SOCK_PROTO` of `socketProperties`: u32.
+    public static let socketProtocol: UInt16 = 0
+    /// `OVS_NL_ATTR_SOCK_PID` of `socketProperties`: u32.
+    public static let socketPortID: UInt16 = 1
+    /// `OVS_NL_ATTR_MCAST_GRP` of `multicastSubscribe`: u32.
+    public static let multicastGroup: UInt16 = 0
+    /// `OVS_NL_ATTR_MCAST_JOIN` of `multicastSubscribe`: u8, 1 to join, 0 to leave.
+    public static let multicastJoin: UInt16 = 1
+    /// `OVS_NL_ATTR_PACKET_SUBSCRIBE` of `packetSubscribe`: u8, 1 to subscribe.
+    public static let packetSubscribe: UInt16 = 2
+    /// `OVS_NL_ATTR_PACKET_PID` of `packetSubscribe`: u32, the handle's port ID.
+    public static let packetPortID: UInt16 = 3
+
+    // Of `trace`.
+    /// u32: port ID of the handle that made the call.
+    public static let tracePortID: UInt16 = 4
+    /// u32: the I/O-control code.
+    public static let traceCode: UInt16 = 5
+    /// u32: `IOStatus`.
+    public static let traceStatus: UInt16 = 6
+    /// Bytes that the client gave.
+    public static let traceInput: UInt16 = 7
+    /// Bytes that the client got.
+    public static let traceOutput: UInt16 = 8
+    /// u64: milliseconds of the host's monotonic clock.
+    public static let traceTime: UInt16 = 9
+}
+
+/// Commands of the netdev family: GET as in the Windows interface; the others are events.
+public enum NetdevCommand {
+    public static let get: UInt8 = 1
+    /// An interface has come.
+    public static let new: UInt8 = 2
+    /// An interface has gone.
+    public static let delete: UInt8 = 3
+    /// An interface has changed: link, address, MTU, name.
+    public static let set: UInt8 = 4
+}
+
+/// `OVS_WIN_NETDEV_ATTR_*`, and one more.
+public enum NetdevAttribute {
+    /// u32: the vport's number if the interface is one.
+    public static let portNumber: UInt16 = 1
+    /// u32: `VportType`.
+    public static let type: UInt16 = 2
+    public static let name: UInt16 = 3
+    /// 6 bytes.
+    public static let macAddress: UInt16 = 4
+    /// u32.
+    public static let mtu: UInt16 = 5
+    /// u32: `InterfaceFlags`.
+    public static let flags: UInt16 = 6
+    /// u32. Not in the Windows interface.
+    public static let ifindex: UInt16 = 7
+    public static let maximum: UInt16 = 7
+}
+
+/// `OVS_WIN_NETDEV_IFF_*`, and two more.
+public struct InterfaceFlags: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static let up = InterfaceFlags(rawValue: 1)
+    public static let promiscuous = InterfaceFlags(rawValue: 2)
+    /// The link is there. Not in the Windows interface.
+    public static let carrier = InterfaceFlags(rawValue: 4)
+    /// The interface is Ethernet and may become a vport. Not in the Windows interface.
+    public static let ethernet = InterfaceFlags(rawValue: 8)
+}

@@ -1,0 +1,72 @@
+public import Netlink
+
+/// A generic-netlink family of the datapath interface: what `CTRL_CMD_GETFAMILY` would tell of it.
+///
+/// The numbers are those of the device interface with I/O controls as it was shipped for Windows; there the families are
+/// fixed and need no discovery.
+public struct Family: Hashable, Sendable {
+    public let name: String
+    /// The message type of the family's messages.
+    public let id: UInt16
+    /// The version its messages carry in `genlmsghdr`.
+    public let version: UInt8
+    /// The highest attribute type.
+    public let maximumAttribute: UInt16
+    /// The multicast group its notifications go to; nil if it has none.
+    public let group: MulticastGroup?
+
+    public var messageType: MessageType { MessageType(rawValue: id) }
+
+    /// `ovs_win_control`: subscriptions, the trace and properties of a handle.
+    public static let control = Family(name: "ovs_win_control", id: 17, version: 1, maximumAttribute: 9, group: .trace)
+    public static let datapath = Family(
+        name: "ovs_datapath", id: 18, version: 2, maximumAttribute: DatapathAttribute.maximum, group: .datapath)
+    public static let packet = Family(
+        name: "ovs_packet", id: 19, version: 1, maximumAttribute: PacketAttribute.maximum, group: .packet)
+    public static let vport = Family(
+        name: "ovs_vport", id: 20, version: 1, maximumAttribute: VportAttribute.maximum, group: .vport)
+    public static let flow = Family(
+        name: "ovs_flow", id: 21, version: 1, maximumAttribute: FlowAttribute.maximum, group: .flow)
+    /// `ovs_win_netdev`: the interfaces of the host.
+    public static let netdev = Family(
+        name: "ovs_win_netdev", id: 22, version: 1, maximumAttribute: NetdevAttribute.maximum, group: .netdev)
+
+    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev]
+
+    /// The family with this message type, or nil.
+    public static func with(id: UInt16) -> Family? { all.first { $0.id == id } }
+}
+
+/// A multicast group. `vport` has the number of the Windows interface; the others follow it.
+public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Vports made, changed and deleted.
+    public static let vport = MulticastGroup(rawValue: 101)
+    /// Datapaths made, changed and deleted.
+    public static let datapath = MulticastGroup(rawValue: 102)
+    /// Flows made, changed and deleted.
+    public static let flow = MulticastGroup(rawValue: 103)
+    /// A copy of every upcall.
+    public static let packet = MulticastGroup(rawValue: 104)
+    /// Interfaces of the host: come, gone, changed.
+    public static let netdev = MulticastGroup(rawValue: 105)
+    /// Every I/O control on any handle, for those who want to see what a client does.
+    public static let trace = MulticastGroup(rawValue: 106)
+
+    public static let all: [MulticastGroup] = [.vport, .datapath, .flow, .packet, .netdev, .trace]
+
+    /// The group's name, as `CTRL_ATTR_MCAST_GRP_NAME` gives it.
+    public var name: String {
+        switch self {
+        case .vport: "ovs_vport"
+        case .datapath: "ovs_datapath"
+        case .flow: "ovs_flow"
+        case .packet: "ovs_packet"
+        case .netdev: "ovs_win_netdev"
+        case .trace: "trace"
+        default: "\(rawValue)"
+        }
+    }
+}

@@ -1,0 +1,177 @@
+public import Netlink
+
+extension FlowKey {
+    /// Writes the key as the attributes of `OVS_FLOW_ATTR_KEY` or `OVS_PACKET_ATTR_KEY`, in the kernel's order.
+    /// - Throws: `noSpace`, `attributeTooLong`.
+    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
+        try write(self, isMask: false, to: &writer)
+    }
+
+    /// Writes a mask over this key as the attributes of `OVS_FLOW_ATTR_MASK`. The key's values decide which attributes
+    /// there are, so that a mask may hold attributes that are all zero.
+    /// - Throws: `noSpace`, `attributeTooLong`.
+    public func write(mask: FlowMask, to writer: inout MessageWriter) throws(NetlinkError) {
+        try write(mask, isMask: true, to: &writer)
+    }
+
+    private func write(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        try writer.append(KeyAttribute.recircID, output.recircID)
+        try writer.append(KeyAttribute.dpHash, output.dpHash)
+        try writer.append(KeyAttribute.priority, output.priority)
+        if isMask {
+            // A mask always says something of the tunnel, if only that its TTL does not matter.
+            let tunnel = try writer.begin(nested: KeyAttribute.tunnel)
+            try writer.append(TunnelKeyAttribute.ttl, UInt8(0))
+            try writer.end(nested: tunnel)
+        }
+        if inPort == Self.noPort {
+            if isMask, output.inPort == 0xffff { try writer.append(KeyAttribute.inPort, UInt32.max) }
+        } else {
+            // A port number has 16 bits here; the upper half of a mask is always exact.
+            try writer.append(KeyAttribute.inPort, UInt32(output.inPort) | (isMask ? 0xffff_0000 : 0))
+        }
+        try writer.append(KeyAttribute.skbMark, output.skbMark)
+        if kind != 0 {
+            let mark = try writer.begin(nested: KeyAttribute.ethernet)
+            try writer.append(mac: output.ethernetSource)
+            try writer.append(mac: output.ethernetDestination)
+            try writer.end(nested: mark)
+        }
+        try writeTags(output, isMask: isMask, to: &writer)
+    }
+
+    /// The VLAN tags, and inside them the EtherType and what follows.
+    private func writeTags(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        let isTruncated = etherType.isVLANTPID && innerVLANTCI == 0
+        if vlanTCI != 0 {
+            try writer.append(KeyAttribute.etherType, bigEndian: isMask ? 0xffff : output.vlanTPID)
+            try writer.append(KeyAttribute.vlan, bigEndian: output.vlanTCI)
+            let encap = try writer.begin(nested: KeyAttribute.encap)
+            if innerVLANTCI != 0 {
+                try writer.append(KeyAttribute.etherType, bigEndian: isMask ? 0xffff : output.innerVLANTPID)
+                try writer.append(KeyAttribute.vlan, bigEndian: output.innerVLANTCI)
+                let inner = try writer.begin(nested: KeyAttribute.encap)
+                try writeEtherType(output, isMask: isMask, to: &writer)
+                try writer.end(nested: inner)
+            } else if isTruncated {
+                try writeTruncatedTag(output, isMask: isMask, to: &writer)
+            } else {
+                try writeEtherType(output, isMask: isMask, to: &writer)
+            }
+            try writer.end(nested: encap)
+        } else if isTruncated {
+            try writeTruncatedTag(output, isMask: isMask, to: &writer)
+        } else {
+            try writeEtherType(output, isMask: isMask, to: &writer)
+        }
+    }
+
+    /// A tag of which the packet had only the TPID.
+    private func writeTruncatedTag(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        try writer.append(KeyAttribute.etherType, bigEndian: output.etherType)
+        try writer.append(KeyAttribute.vlan, bigEndian: UInt16(0))
+        try writer.append(KeyAttribute.encap, bytes: [])
+    }
+
+    private func writeEtherType(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        if etherType == EtherType.ieee8022 {
+            // No EtherType on the wire: the attribute stands in the mask only.
+            if isMask, output.etherType != 0 { try writer.append(KeyAttribute.etherType, bigEndian: output.etherType) }
+            return
+        }
+        try writer.append(KeyAttribute.etherType, bigEndian: output.etherType)
+        switch etherType {
+        case EtherType.ipv4: try writeIPv4(output, to: &writer)
+        case EtherType.ipv6: try writeIPv6(output, to: &writer)
+        case EtherType.arp, EtherType.rarp: try writeARP(output, to: &writer)
+        default: break
+        }
+        if etherType == EtherType.ipv4 || etherType == EtherType.ipv6, fragment != Fragment.later {
+            try writeTransport(output, to: &writer)
+        }
+    }
+
+    private func writeIPv4(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+        let mark = try writer.begin(nested: KeyAttribute.ipv4)
+        try writer.append(raw: output.ipv4Source.bigEndian)
+        try writer.append(raw: output.ipv4Destination.bigEndian)
+        try writer.append(raw: output.ipProtocol)
+        try writer.append(raw: output.ipTOS)
+        try writer.append(raw: output.ipTTL)
+        try writer.append(raw: output.fragment)
+        try writer.end(nested: mark)
+    }
+
+    private func writeIPv6(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+        let mark = try writer.begin(nested: KeyAttribute.ipv6)
+        try writer.append(address: output.ipv6Source)
+        try writer.append(address: output.ipv6Destination)
+        try writer.append(raw: output.ipv6Label.bigEndian)
+        try writer.append(raw: output.ipProtocol)
+        try writer.append(raw: output.ipTOS)
+        try writer.append(raw: output.ipTTL)
+        try writer.append(raw: output.fragment)
+        try writer.end(nested: mark)
+        try writer.append(KeyAttribute.ipv6ExtensionHeaders, output.ipv6ExtensionHeaders)
+    }
+
+    private func writeARP(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+        let mark = try writer.begin(nested: KeyAttribute.arp)
+        try writer.append(raw: output.ipv4Source.bigEndian)
+        try writer.append(raw: output.ipv4Destination.bigEndian)
+        try writer.append(raw: UInt16(output.ipProtocol).bigEndian)
+        try writer.append(mac: output.arpSourceMAC)
+        try writer.append(mac: output.arpTargetMAC)
+        try writer.append(raw: UInt16(0))
+        try writer.end(nested: mark)
+    }
+
+    private func writeTransport(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+        func ports(_ type: UInt16) throws(NetlinkError) {
+            let mark = try writer.begin(nested: type)
+            try writer.append(raw: output.transportSource.bigEndian)
+            try writer.append(raw: output.transportDestination.bigEndian)
+            try writer.end(nested: mark)
+        }
+        func icmp(_ type: UInt16) throws(NetlinkError) {
+            let mark = try writer.begin(nested: type)
+            try writer.append(raw: UInt8(truncatingIfNeeded: output.transportSource))
+            try writer.append(raw: UInt8(truncatingIfNeeded: output.transportDestination))
+            try writer.end(nested: mark)
+        }
+        switch ipProtocol {
+        case IPProtocol.tcp:
+            try ports(KeyAttribute.tcp)
+            try writer.append(KeyAttribute.tcpFlags, bigEndian: output.tcpFlags)
+        case IPProtocol.udp: try ports(KeyAttribute.udp)
+        case IPProtocol.sctp: try ports(KeyAttribute.sctp)
+        case IPProtocol.icmp where etherType == EtherType.ipv4: try icmp(KeyAttribute.icmp)
+        case IPProtocol.icmpv6 where etherType == EtherType.ipv6:
+            try icmp(KeyAttribute.icmpv6)
+            if transportSource == 135 || transportSource == 136 {
+                let mark = try writer.begin(nested: KeyAttribute.nd)
+                try writer.append(address: output.ndTarget)
+                try writer.append(mac: output.ndSourceMAC)
+                try writer.append(mac: output.ndTargetMAC)
+                try writer.end(nested: mark)
+            }
+        default: break
+        }
+    }
+}
+
+extension MessageWriter {
+    /// The six bytes of a MAC address.
+    /// - Throws: `noSpace`.
+    mutating func append(mac: UInt64) throws(NetlinkError) {
+        try append(raw: UInt16(truncatingIfNeeded: mac >> 32).bigEndian)
+        try append(raw: UInt32(truncatingIfNeeded: mac).bigEndian)
+    }
+
+    /// The sixteen bytes of an IPv6 address.
+    /// - Throws: `noSpace`.
+    mutating func append(address: IPv6Address) throws(NetlinkError) {
+        try append(raw: address.high.bigEndian)
+        try append(raw: address.low.bigEndian)
+    }
+}
