@@ -1,0 +1,104 @@
+public import Netlink
+public import OpenvSwitch
+
+// Flows: what the commands of family `ovs_flow` do. Each change comes in two steps, so that a client whose buffer is too
+// small for the reply can be refused before anything has happened: `plan…` checks and finds, the plan's `commit` changes.
+
+extension Datapath {
+    /// What a client says a flow is: by its identifier, or by its unmasked key.
+    public enum FlowIdentity: Sendable {
+        case ufid(UFID)
+        case key(FlowKey)
+    }
+
+    /// Number of flows.
+    public var flowCount: Int { flows.count }
+    /// Raised with every flow that comes or goes; a dump that sees it change is interrupted.
+    public var flowGeneration: UInt64 { flows.generation }
+
+    /// The flow with the smallest serial of at least `serial`, or nil.
+    public func flow(from serial: UInt64) -> Flow? { flows.flow(from: serial) }
+
+    /// The flow with this identity.
+    /// - Throws: `ENOENT`.
+    public func flow(_ identity: FlowIdentity) throws(RequestError) -> Flow {
+        let found =
+            switch identity {
+            case .ufid(let ufid): flows.flow(ufid: ufid)
+            case .key(let key): flows.flow(unmaskedKey: key)
+            }
+        guard let found else { throw RequestError(Errno.noEntry, "there is no such flow") }
+        return found
+    }
+
+    /// Validates and compiles actions for a flow.
+    /// - Throws: `EINVAL` and the place.
+    public func compile(_ actions: Attributes, for match: FlowMatch) throws(RequestError) -> CompiledActions {
+        let instructions = try ActionCompiler.compile(actions, for: match.maskedKey)
+        return CompiledActions(bytes: actions.rest.copyBytes(), instructions: instructions)
+    }
+
+    /// What `OVS_FLOW_CMD_NEW` comes to.
+    public enum NewFlow {
+        case insert
+        /// The flow is there: its actions are replaced.
+        case replace(Flow)
+    }
+
+    /// Finds out what `OVS_FLOW_CMD_NEW` has to do, and changes nothing.
+    ///
+    /// - Parameter mustCreate: the request has `NLM_F_CREATE` or `NLM_F_EXCL`.
+    /// - Throws: `EEXIST` if a flow is there that must not be; `ENOENT` if one is there that overlaps and is not the same;
+    ///   `ENOMEM` if the table is full.
+    public func planNewFlow(
+        _ match: FlowMatch, ufid: UFID?, mustCreate: Bool
+    ) throws(RequestError) -> NewFlow {
+        var found: Flow?
+        if let ufid { found = flows.flow(ufid: ufid) }
+        if found == nil { found = flows.flow(matching: match.key) }
+        guard let existing = found else {
+            guard flows.count < FlowTable.maximumFlows else {
+                throw RequestError(Errno.noMemory, "the table is full: \(FlowTable.maximumFlows) flows")
+            }
+            return .insert
+        }
+        guard !mustCreate else { throw RequestError(Errno.exists, "a flow that matches this key is there already") }
+        if existing.ufid != nil {
+            guard existing.match.maskedKey == match.key else {
+                throw RequestError(Errno.noEntry, "another flow overlaps this one")
+            }
+            return .replace(existing)
+        }
+        if existing.match.key == match.key { return .replace(existing) }
+        guard let exact = flows.flow(unmaskedKey: match.key) else {
+            throw RequestError(Errno.noEntry, "another flow overlaps this one")
+        }
+        return .replace(exact)
+    }
+
+    /// Puts a new flow in.
+    public func insertFlow(_ match: FlowMatch, ufid: UFID?, _ actions: CompiledActions) -> Flow {
+        flows.insert(match, ufid: ufid, actions: actions.bytes, instructions: actions.instructions)
+    }
+
+    /// Replaces a flow's actions; its statistics stay.
+    public func setActions(of flow: Flow, _ actions: CompiledActions) {
+        flows.setActions(of: flow, actions.bytes, actions.instructions)
+    }
+
+    /// Sets a flow's statistics back to zero.
+    public func clearStatistics(of flow: Flow) { flow.clearUsage() }
+
+    /// Takes a flow out. Read its statistics before.
+    public func removeFlow(_ flow: Flow) { flows.remove(flow) }
+
+    /// Takes all flows out.
+    public func removeAllFlows() { flows.removeAll() }
+}
+
+/// Actions that have been validated for a flow or a packet.
+public struct CompiledActions {
+    /// The Netlink bytes they were made from.
+    public let bytes: [UInt8]
+    let instructions: [Instruction]
+}

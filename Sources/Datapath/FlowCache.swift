@@ -1,0 +1,106 @@
+import OpenvSwitch
+import Synchronization
+
+/// What one packet thread remembers of its look-ups: an exact-match cache of flows, and behind it a cache of masks.
+///
+/// The flow cache holds pointers to flows that the control thread may free. Every removal of a flow raises a generation;
+/// a thread that sees a new one at the start of a batch forgets what it remembered, and a flow is freed only after all
+/// threads have begun a batch since its removal. A cached flow is compared with the packet's key before it is used, so
+/// that a hash that collides costs time and nothing else.
+@safe
+struct FlowCache: ~Copyable {
+    @safe
+    private struct Entry {
+        var hash: UInt32
+        var generation: UInt32
+        var flow: UnsafeMutablePointer<FlowEntry>?
+    }
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private let maskEntries: UnsafeMutablePointer<UInt32>
+    private var generation: UInt32 = 1
+    private var seenGeneration: UInt64 = 0
+
+    private static let size = 8192
+    /// The largest mask cache a client may ask for.
+    static let maximumMaskEntries = 4096
+
+    init() {
+        unsafe entries = .allocate(capacity: Self.size)
+        unsafe entries.initialize(repeating: Entry(hash: 0, generation: 0, flow: nil), count: Self.size)
+        unsafe maskEntries = .allocate(capacity: Self.maximumMaskEntries)
+        unsafe maskEntries.initialize(repeating: 0, count: Self.maximumMaskEntries)
+    }
+
+    deinit {
+        unsafe entries.deallocate()
+        unsafe maskEntries.deallocate()
+    }
+
+    /// Forgets all flows if one was removed since the last batch.
+    mutating func refresh(_ current: UInt64) {
+        guard current != seenGeneration else { return }
+        seenGeneration = current
+        if generation == .max {
+            unsafe entries.update(repeating: Entry(hash: 0, generation: 0, flow: nil), count: Self.size)
+            generation = 0
+        }
+        generation += 1
+    }
+
+    /// Finds the flow for a packet and counts how it was found.
+    @inline(__always)
+    mutating func lookup(
+        _ key: FlowKey, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
+    ) -> UnsafeMutablePointer<FlowEntry>? {
+        let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
+        let counters = unsafe datapath.pointee.counters + reader
+        if unsafe entries[slot].hash == hash && entries[slot].generation == generation, let flow = unsafe entries[slot].flow,
+            unsafe flow.pointee.datapath == datapath && flow.pointee.matches(key)
+        {
+            unsafe counters.pointee.cacheHit.add(1)
+            unsafe counters.pointee.maskHit.add(1)
+            return unsafe flow
+        }
+        guard let flow = unsafe search(key, hash: hash, in: datapath, reader: reader) else { return nil }
+        unsafe entries[slot] = Entry(hash: hash, generation: generation, flow: flow)
+        return unsafe flow
+    }
+
+    /// Looks in the mask that this hash matched last time, then in all masks in their order.
+    private mutating func search(
+        _ key: FlowKey, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
+    ) -> UnsafeMutablePointer<FlowEntry>? {
+        let masks = unsafe datapath.pointee.masks.load(ordering: .acquiring)
+        let count = unsafe masks.pointee.count
+        let counters = unsafe datapath.pointee.counters + reader
+        let cacheSize = Int(unsafe datapath.pointee.maskCacheSize.load(ordering: .relaxed))
+        let cacheSlot = cacheSize == 0 ? 0 : Int(truncatingIfNeeded: hash &>> 13) & (cacheSize - 1)
+        var tried: UInt64 = 0
+        var remembered = -1
+        if cacheSize > 0 {
+            remembered = Int(truncatingIfNeeded: unsafe maskEntries[cacheSlot])
+            if remembered < count {
+                tried += 1
+                let table = unsafe masks.pointee.tables[remembered]
+                if let flow = unsafe table.pointee.lookup(key) {
+                    unsafe counters.pointee.cacheHit.add(1)
+                    unsafe counters.pointee.maskHit.add(tried)
+                    unsafe table.pointee.hits[reader].add(1)
+                    return unsafe flow
+                }
+            }
+        }
+        for index in 0..<count where index != remembered {
+            tried += 1
+            let table = unsafe masks.pointee.tables[index]
+            guard let flow = unsafe table.pointee.lookup(key) else { continue }
+            unsafe counters.pointee.maskHit.add(tried)
+            unsafe table.pointee.hits[reader].add(1)
+            if cacheSize > 0 { unsafe maskEntries[cacheSlot] = UInt32(truncatingIfNeeded: index) }
+            return unsafe flow
+        }
+        unsafe counters.pointee.maskHit.add(tried)
+        return nil
+    }
+}

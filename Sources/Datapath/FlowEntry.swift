@@ -1,0 +1,82 @@
+import OpenvSwitch
+import Synchronization
+
+/// A megaflow as the packet threads see it.
+@safe
+struct FlowEntry: ~Copyable {
+    /// The key, masked.
+    let key: FlowKey
+    /// The mask. Shared by all flows of a mask table; a copy here keeps a look-up in one place of memory.
+    let mask: FlowMask
+    /// The words in which the mask is not all zero.
+    let firstWord: Int
+    let endWord: Int
+    /// Hash of the masked key, never 0.
+    let hash: UInt32
+    let datapath: UnsafeMutablePointer<DatapathEntry>
+    /// What to do; replaced as a whole.
+    let program: Atomic<UnsafeMutablePointer<ActionProgram>>
+    /// One for each reader.
+    let counters: UnsafeMutablePointer<FlowCounters>
+    let readerCount: Int
+
+    init(
+        match: FlowMatch, datapath: UnsafeMutablePointer<DatapathEntry>,
+        program: UnsafeMutablePointer<ActionProgram>, readerCount: Int
+    ) {
+        key = match.maskedKey
+        mask = match.mask
+        let words = match.mask.significantWords
+        firstWord = words.lowerBound
+        endWord = words.upperBound
+        hash = match.maskedKey.maskedHash(match.mask, firstWord, endWord)
+        unsafe self.datapath = datapath
+        unsafe self.program = Atomic(program)
+        self.readerCount = readerCount
+        unsafe counters = .allocate(capacity: readerCount)
+        for index in 0..<readerCount { unsafe (counters + index).initialize(to: FlowCounters()) }
+    }
+
+    deinit {
+        unsafe ActionProgram.free(program.load(ordering: .relaxed))
+        unsafe counters.deinitialize(count: readerCount)
+        unsafe counters.deallocate()
+    }
+
+    /// Whether a packet's key matches.
+    @inline(__always)
+    func matches(_ packet: borrowing FlowKey) -> Bool {
+        var difference: UInt64 = 0
+        var index = firstWord
+        while index < endWord {
+            difference |= (packet.words[index] & mask.words[index]) ^ key.words[index]
+            index &+= 1
+        }
+        return difference == 0
+    }
+}
+
+/// Counters of one packet thread for one flow.
+struct FlowCounters: ~Copyable {
+    let packets = Counter()
+    let bytes = Counter()
+    /// Milliseconds of the monotonic clock at the last hit; 0 for never.
+    let used = Counter()
+    let tcpFlags = Counter()
+}
+
+extension FlowKey {
+    /// Hash of the key's words under a mask; never 0.
+    @inline(__always)
+    func maskedHash(_ mask: borrowing FlowMask, _ first: Int, _ end: Int) -> UInt32 {
+        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+        var index = first
+        while index < end {
+            hash = (hash ^ (words[index] & mask.words[index])) &* 0xff51_afd7_ed55_8ccd
+            hash ^= hash &>> 32
+            index &+= 1
+        }
+        let folded = UInt32(truncatingIfNeeded: hash ^ (hash &>> 29))
+        return folded == 0 ? 1 : folded
+    }
+}

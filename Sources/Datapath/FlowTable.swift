@@ -1,0 +1,211 @@
+import OpenvSwitch
+import Synchronization
+
+/// The megaflows of a datapath: the writer's side.
+///
+/// The control thread, one at a time, changes it; packet threads search it at the same time through `FlowCache` and
+/// `MaskTable`. What is taken out is freed by the `Reclaimer`.
+@safe
+final class FlowTable {
+    private let datapath: UnsafeMutablePointer<DatapathEntry>
+    private let shared: Switch
+    private var tables: [UnsafeMutablePointer<MaskTable>] = unsafe []
+    private var tableOf: [FlowMask: UnsafeMutablePointer<MaskTable>] = unsafe [:]
+    private var flowsIn: [FlowMask: Int] = [:]
+    private var byUFID: [UFID: Flow] = [:]
+    private var byKey: [FlowKey: Flow] = [:]
+    private var flowOf: [UnsafeMutablePointer<FlowEntry>: Flow] = unsafe [:]
+    /// All flows in the order of their serials; nil where one was removed.
+    private var ordered: [(serial: UInt64, flow: Flow?)] = []
+    private var removedInOrder = 0
+    private var nextSerial: UInt64 = 1
+    /// Raised with every flow that comes or goes.
+    private(set) var generation: UInt64 = 1
+    private var lastReordered: UInt64 = 0
+
+    /// More flows are refused with `ENOMEM`, so that no client can exhaust the process.
+    static let maximumFlows = 1_000_000
+
+    init(_ datapath: UnsafeMutablePointer<DatapathEntry>, _ shared: Switch) {
+        unsafe self.datapath = datapath
+        self.shared = shared
+    }
+
+    var count: Int { ordered.count - removedInOrder }
+    var maskCount: Int { unsafe tables.count }
+
+    // MARK: Finding
+
+    func flow(ufid: UFID) -> Flow? { byUFID[ufid] }
+
+    /// The flow without UFID that was made with exactly this key.
+    func flow(unmaskedKey key: FlowKey) -> Flow? { byKey[key] }
+
+    /// The first flow that a packet with this key would match.
+    func flow(matching key: FlowKey) -> Flow? {
+        for unsafe table in unsafe tables {
+            if let entry = unsafe table.pointee.lookup(key) { return unsafe flowOf[entry] }
+        }
+        return nil
+    }
+
+    /// The flow with the smallest serial of at least `serial`, or nil.
+    func flow(from serial: UInt64) -> Flow? {
+        var index = indexOfFirst(from: serial)
+        while index < ordered.count {
+            if let flow = ordered[index].flow { return flow }
+            index += 1
+        }
+        return nil
+    }
+
+    private func indexOfFirst(from serial: UInt64) -> Int {
+        var (low, high) = (0, ordered.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ordered[middle].serial < serial { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    // MARK: Changing
+
+    /// Puts a flow in. The caller has made sure that no flow has this identity.
+    func insert(_ match: FlowMatch, ufid: UFID?, actions: [UInt8], instructions: [Instruction]) -> Flow {
+        let program = unsafe ActionProgram.make(instructions, bytes: actions)
+        let entry = UnsafeMutablePointer<FlowEntry>.allocate(capacity: 1)
+        unsafe entry.initialize(
+            to: FlowEntry(
+                match: match, datapath: datapath, program: program, readerCount: shared.reclaimer.readerCount))
+        let flow = unsafe Flow(serial: nextSerial, match: match, ufid: ufid, actions: actions, entry: entry)
+        nextSerial += 1
+        generation += 1
+        if let ufid { byUFID[ufid] = flow } else { byKey[match.key] = flow }
+        unsafe flowOf[entry] = flow
+        ordered.append((flow.serial, flow))
+        let table = unsafe maskTable(for: match.mask)
+        flowsIn[match.mask, default: 0] += 1
+        unsafe grow(table)
+        unsafe table.pointee.slots.load(ordering: .relaxed).pointee.insert(entry)
+        return flow
+    }
+
+    /// Replaces a flow's actions. Packets under way finish with the old ones.
+    func setActions(of flow: Flow, _ actions: [UInt8], _ instructions: [Instruction]) {
+        let program = unsafe ActionProgram.make(instructions, bytes: actions)
+        let old = unsafe flow.entry.pointee.program.exchange(program, ordering: .acquiringAndReleasing)
+        flow.actions = actions
+        shared.reclaimer.retire { unsafe ActionProgram.free(old) }
+    }
+
+    func remove(_ flow: Flow) {
+        generation += 1
+        if let ufid = flow.ufid { byUFID[ufid] = nil } else { byKey[flow.match.key] = nil }
+        unsafe flowOf[flow.entry] = nil
+        let index = indexOfFirst(from: flow.serial)
+        if index < ordered.count, ordered[index].serial == flow.serial {
+            ordered[index].flow = nil
+            removedInOrder += 1
+        }
+        if removedInOrder > 64, removedInOrder > ordered.count / 2 {
+            ordered.removeAll { $0.flow == nil }
+            removedInOrder = 0
+        }
+        unsafe unlink(flow.entry, flow.match.mask)
+    }
+
+    func removeAll() {
+        for (_, flow) in ordered { if let flow { unsafe unlink(flow.entry, flow.match.mask) } }
+        generation += 1
+        byUFID = [:]
+        byKey = [:]
+        unsafe flowOf = [:]
+        ordered = []
+        removedInOrder = 0
+    }
+
+    private func unlink(_ entry: UnsafeMutablePointer<FlowEntry>, _ mask: FlowMask) {
+        if let table = unsafe tableOf[mask] {
+            unsafe table.pointee.slots.load(ordering: .relaxed).pointee.remove(entry)
+        }
+        // Packet threads forget their cached flows before this one is freed.
+        _ = shared.removalGeneration.add(1, ordering: .sequentiallyConsistent)
+        shared.reclaimer.retire {
+            unsafe entry.deinitialize(count: 1)
+            unsafe entry.deallocate()
+        }
+        let left = (flowsIn[mask] ?? 1) - 1
+        flowsIn[mask] = left
+        if left == 0 { removeTable(for: mask) }
+    }
+
+    // MARK: Masks
+
+    private func maskTable(for mask: FlowMask) -> UnsafeMutablePointer<MaskTable> {
+        if let table = unsafe tableOf[mask] { return unsafe table }
+        let table = UnsafeMutablePointer<MaskTable>.allocate(capacity: 1)
+        unsafe table.initialize(to: MaskTable(mask: mask, readerCount: shared.reclaimer.readerCount))
+        unsafe tableOf[mask] = table
+        unsafe tables.append(table)
+        publish()
+        return unsafe table
+    }
+
+    private func removeTable(for mask: FlowMask) {
+        guard let table = unsafe tableOf.removeValue(forKey: mask) else { return }
+        flowsIn[mask] = nil
+        unsafe tables.removeAll { unsafe $0 == table }
+        publish()
+        shared.reclaimer.retire {
+            unsafe table.deinitialize(count: 1)
+            unsafe table.deallocate()
+        }
+    }
+
+    private func publish() {
+        let list = unsafe MaskList.make(tables)
+        let old = unsafe datapath.pointee.masks.exchange(list, ordering: .acquiringAndReleasing)
+        shared.reclaimer.retire { unsafe MaskList.free(old) }
+    }
+
+    /// Makes sure a table has a slot to spare: at most three of four are used, those of removed flows included.
+    private func grow(_ table: UnsafeMutablePointer<MaskTable>) {
+        let old = unsafe table.pointee.slots.load(ordering: .relaxed)
+        guard unsafe (old.pointee.used + 1) * 4 > old.pointee.capacity * 3 else { return }
+        var living: [UnsafeMutablePointer<FlowEntry>] = unsafe []
+        for index in 0..<(unsafe old.pointee.capacity) {
+            if let entry = unsafe old.pointee.slots[index].entry.load(ordering: .relaxed) {
+                unsafe living.append(entry)
+            }
+        }
+        var capacity = 16
+        while unsafe (living.count + 1) * 2 > capacity { capacity *= 2 }
+        let new = unsafe SlotArray.make(capacity: capacity)
+        for unsafe entry in unsafe living { unsafe new.pointee.insert(entry) }
+        unsafe table.pointee.slots.store(new, ordering: .releasing)
+        shared.reclaimer.retire { unsafe SlotArray.free(old) }
+    }
+
+    /// Puts the masks that look-ups end at most often first. Does nothing if it was done in the last four seconds.
+    func reorderMasks(now: UInt64) {
+        guard now &- lastReordered >= 4000, unsafe tables.count > 1 else { return }
+        lastReordered = now
+        var usage: [(hits: UInt64, table: UnsafeMutablePointer<MaskTable>)] = unsafe tables.map { table in
+            var sum: UInt64 = 0
+            for reader in 0..<(unsafe table.pointee.readerCount) {
+                sum &+= unsafe table.pointee.hits[reader].current
+            }
+            return unsafe (sum, table)
+        }
+        unsafe usage.sort { unsafe $0.hits > $1.hits }
+        let sorted = unsafe usage.map { unsafe $0.table }
+        guard unsafe sorted != tables else { return }
+        unsafe tables = sorted
+        publish()
+    }
+
+    /// Frees everything at once, when no packet thread knows the datapath any more.
+    func destroy() {
+        removeAll()
+    }
+}

@@ -1,0 +1,77 @@
+import OpenvSwitch
+import Packets
+
+/// One step of a compiled action list: a trivial value that a packet thread carries out without looking at Netlink.
+enum Instruction: BitwiseCopyable {
+    case output(port: UInt16)
+    case userspace(UserspaceInstruction)
+    case setPriority(UInt32, mask: UInt32)
+    case setMark(UInt32, mask: UInt32)
+    case setEthernet(source: UInt64, sourceMask: UInt64, destination: UInt64, destinationMask: UInt64)
+    case setIPv4(IPv4Edit, mask: IPv4Edit)
+    case setIPv6(IPv6Edit, mask: IPv6Edit)
+    case setTCP(PortsEdit)
+    case setUDP(PortsEdit)
+    case setSCTP(PortsEdit)
+    case pushVLAN(tpid: UInt16, tci: UInt16)
+    case popVLAN
+    case truncate(Int)
+    case drop
+}
+
+/// Whom a userspace action calls, and with what.
+struct UserspaceInstruction: BitwiseCopyable {
+    var portID: UInt32
+    /// Place of the userdata in the program's bytes; empty if `hasUserdata` is false.
+    var userdataStart: Int
+    var userdataCount: Int
+    var hasUserdata: Bool
+    var includesActions: Bool
+}
+
+/// New ports and the bits of them that count.
+struct PortsEdit: BitwiseCopyable {
+    var source: UInt16
+    var sourceMask: UInt16
+    var destination: UInt16
+    var destinationMask: UInt16
+}
+
+/// A compiled action list together with the Netlink bytes it was made from. Never changed after it was made.
+@safe
+struct ActionProgram: ~Copyable {
+    let instructions: UnsafeMutablePointer<Instruction>
+    let count: Int
+    let bytes: UnsafeMutableRawPointer
+    let byteCount: Int
+
+    static func make(_ instructions: [Instruction], bytes: [UInt8]) -> UnsafeMutablePointer<ActionProgram> {
+        let steps = UnsafeMutablePointer<Instruction>.allocate(capacity: max(instructions.count, 1))
+        for (index, step) in instructions.enumerated() { unsafe (steps + index).initialize(to: step) }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
+        unsafe bytes.withUnsafeBytes { source in
+            if let base = source.baseAddress { unsafe memory.copyMemory(from: base, byteCount: source.count) }
+        }
+        let program = UnsafeMutablePointer<ActionProgram>.allocate(capacity: 1)
+        unsafe program.initialize(
+            to: ActionProgram(instructions: steps, count: instructions.count, bytes: memory, byteCount: bytes.count))
+        return unsafe program
+    }
+
+    static func free(_ program: UnsafeMutablePointer<ActionProgram>) {
+        unsafe program.pointee.instructions.deallocate()
+        unsafe program.pointee.bytes.deallocate()
+        unsafe program.deinitialize(count: 1)
+        unsafe program.deallocate()
+    }
+
+    /// The actions as they came over Netlink.
+    var span: RawSpan {
+        @_lifetime(borrow self)
+        get {
+            // `bytes` has `byteCount` bytes for as long as the program lives.
+            let span = unsafe RawSpan(_unsafeStart: bytes, byteCount: byteCount)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import OpenvSwitch
+import Synchronization
+
+/// All megaflows with the same mask: an open-addressed hash table that readers search without a lock.
+///
+/// The writer fills slots in place: entry first, then the hash that makes readers look at it. A removed entry leaves its
+/// hash behind, so that searches go on past it; when too many slots are used the writer makes a new slot array.
+@safe
+struct MaskTable: ~Copyable {
+    let mask: FlowMask
+    let firstWord: Int
+    let endWord: Int
+    let slots: Atomic<UnsafeMutablePointer<SlotArray>>
+    /// How often look-ups ended here, one counter for each reader; orders the masks.
+    let hits: UnsafeMutablePointer<Counter>
+    let readerCount: Int
+
+    init(mask: FlowMask, readerCount: Int) {
+        self.mask = mask
+        let words = mask.significantWords
+        firstWord = words.lowerBound
+        endWord = words.upperBound
+        unsafe slots = Atomic(SlotArray.make(capacity: 16))
+        self.readerCount = readerCount
+        unsafe hits = .allocate(capacity: readerCount)
+        for index in 0..<readerCount { unsafe (hits + index).initialize(to: Counter()) }
+    }
+
+    deinit {
+        unsafe SlotArray.free(slots.load(ordering: .relaxed))
+        unsafe hits.deinitialize(count: readerCount)
+        unsafe hits.deallocate()
+    }
+
+    /// The flow that a packet's key matches under this mask, or nil.
+    @inline(__always)
+    func lookup(_ key: borrowing FlowKey) -> UnsafeMutablePointer<FlowEntry>? {
+        let hash = key.maskedHash(mask, firstWord, endWord)
+        let array = unsafe slots.load(ordering: .acquiring)
+        let wrap = unsafe array.pointee.capacity &- 1
+        var index = Int(truncatingIfNeeded: hash) & wrap
+        while true {
+            let found = unsafe array.pointee.slots[index].hash.load(ordering: .acquiring)
+            if found == 0 { return nil }
+            if found == hash, let entry = unsafe array.pointee.slots[index].entry.load(ordering: .acquiring),
+                unsafe entry.pointee.matches(key)
+            {
+                return unsafe entry
+            }
+            index = (index &+ 1) & wrap
+        }
+    }
+}
+
+/// The slots of a mask table. There is always an empty one, so that every search ends.
+@safe
+struct SlotArray: ~Copyable {
+    @safe
+    struct Slot: ~Copyable {
+        /// Hash of the entry; 0 if the slot was never used.
+        let hash = Atomic<UInt32>(0)
+        /// nil where an entry was removed.
+        let entry: Atomic<UnsafeMutablePointer<FlowEntry>?>
+
+        init() { unsafe entry = Atomic(nil) }
+    }
+
+    /// A power of two.
+    let capacity: Int
+    let slots: UnsafeMutablePointer<Slot>
+    /// Slots whose hash is set. The writer's.
+    var used = 0
+
+    static func make(capacity: Int) -> UnsafeMutablePointer<SlotArray> {
+        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
+        for index in 0..<capacity { unsafe (slots + index).initialize(to: Slot()) }
+        let array = UnsafeMutablePointer<SlotArray>.allocate(capacity: 1)
+        unsafe array.initialize(to: SlotArray(capacity: capacity, slots: slots))
+        return unsafe array
+    }
+
+    static func free(_ array: UnsafeMutablePointer<SlotArray>) {
+        unsafe array.pointee.slots.deinitialize(count: array.pointee.capacity)
+        unsafe array.pointee.slots.deallocate()
+        unsafe array.deinitialize(count: 1)
+        unsafe array.deallocate()
+    }
+
+    /// Puts an entry in. The writer's; at least one slot must stay free.
+    mutating func insert(_ entry: UnsafeMutablePointer<FlowEntry>) {
+        let hash = unsafe entry.pointee.hash
+        var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
+        while unsafe slots[index].hash.load(ordering: .relaxed) != 0 { index = (index + 1) & (capacity - 1) }
+        unsafe slots[index].entry.store(entry, ordering: .releasing)
+        unsafe slots[index].hash.store(hash, ordering: .releasing)
+        used += 1
+    }
+
+    /// Takes an entry out. The writer's.
+    func remove(_ entry: UnsafeMutablePointer<FlowEntry>) {
+        let hash = unsafe entry.pointee.hash
+        var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
+        while true {
+            let found = unsafe slots[index].hash.load(ordering: .relaxed)
+            if found == 0 { return }
+            if unsafe slots[index].entry.load(ordering: .relaxed) == entry {
+                unsafe slots[index].entry.store(nil, ordering: .releasing)
+                return
+            }
+            index = (index + 1) & (capacity - 1)
+        }
+    }
+}
+
+/// The masks of a datapath in the order they are tried; never changed after it was made.
+@safe
+struct MaskList: ~Copyable {
+    let count: Int
+    let tables: UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>
+
+    static func make(_ tables: [UnsafeMutablePointer<MaskTable>]) -> UnsafeMutablePointer<MaskList> {
+        let memory = unsafe UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>.allocate(capacity: max(tables.count, 1))
+        for index in unsafe tables.indices { unsafe (memory + index).initialize(to: tables[index]) }
+        let list = UnsafeMutablePointer<MaskList>.allocate(capacity: 1)
+        unsafe list.initialize(to: MaskList(count: unsafe tables.count, tables: memory))
+        return unsafe list
+    }
+
+    /// Frees the list, not the tables.
+    static func free(_ list: UnsafeMutablePointer<MaskList>) {
+        unsafe list.pointee.tables.deallocate()
+        unsafe list.deinitialize(count: 1)
+        unsafe list.deallocate()
+    }
+}

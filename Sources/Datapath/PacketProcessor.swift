@@ -1,0 +1,156 @@
+import OpenvSwitch
+public import Packets
+import Synchronization
+
+/// Carries packets through the switch: one for each packet thread.
+///
+/// A batch is: `beginBatch`, then for each frame `takePacket` and `process`, then `finishBatch`, which transmits. Within a
+/// batch nothing is allocated, retained or locked, as long as packets find flows; a packet that finds none, or meets a
+/// userspace action, takes its receiver's queue lock.
+///
+/// Not `Sendable`: it belongs to the thread that uses it.
+public final class PacketProcessor {
+    private var state: ProcessorState
+
+    /// - Precondition: no more processors exist than the switch was made for (`Switch.init(maximumThreads:)`).
+    public init(_ sw: Switch) {
+        state = ProcessorState(sw)
+    }
+
+    /// Announces the thread as a reader of the switch. Call it when there is work, and `finishBatch` soon after.
+    /// - Parameter now: milliseconds of the monotonic clock.
+    public func beginBatch(now: UInt64) { state.begin(now: now) }
+
+    /// An empty packet to receive a frame into, or nil when the batch is full.
+    public func takePacket() -> Packet? { state.inputs.take() }
+
+    /// Sends a frame through the switch: finds its flow and carries out the actions, or makes an upcall.
+    public func process(_ packet: Packet, from port: PortReference) {
+        unsafe state.process(packet, from: port.entry.assumingMemoryBound(to: PortEntry.self))
+    }
+
+    /// Transmits what the batch's packets have come to, and ends the batch.
+    /// - Parameter transmit: called for each destination with the device's token and its packets in order; answers how many
+    ///   it took. The rest is counted as dropped.
+    public func finishBatch(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
+        unsafe state.finish(transmit)
+    }
+
+    /// Carries out a program on a frame that a client sent. Inside a batch.
+    /// - Returns: 0 or a positive error number.
+    func execute(
+        _ packet: Packet, metadata: FlowKey, program: UnsafeMutablePointer<ActionProgram>,
+        in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
+    ) -> Int32 {
+        unsafe state.execute(packet, metadata: metadata, program: program, in: datapath, port: port)
+    }
+}
+
+/// The state of a packet thread. A struct, so that a call into it checks for exclusive access once and not at each field.
+@safe
+struct ProcessorState: ~Copyable {
+    let shared: Switch
+    let reader: Int
+    /// Slots for frames as received.
+    var inputs = PacketPool(capacity: 64)
+    /// Slots for copies: frames changed after they were queued for a port, and segments.
+    var copies = PacketPool(capacity: 192)
+    /// One slot for what goes into an upcall.
+    var scratch = PacketPool(capacity: 1)
+    var queue = TransmitQueue()
+    var cache = FlowCache()
+    var upcalls = UpcallWriter()
+    var now: UInt64 = 0
+
+    init(_ sw: Switch) {
+        shared = sw
+        guard let index = sw.reclaimer.claimReader() else {
+            preconditionFailure("more packet threads than the switch was made for")
+        }
+        reader = index
+    }
+
+    deinit { shared.reclaimer.releaseReader(reader) }
+
+    mutating func begin(now: UInt64) {
+        self.now = now
+        shared.reclaimer.begin(reader)
+        cache.refresh(shared.removalGeneration.load(ordering: .sequentiallyConsistent))
+    }
+
+    mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
+        unsafe queue.flush(reader: reader, transmit)
+        inputs.reset()
+        copies.reset()
+        shared.reclaimer.end(reader)
+    }
+
+    // MARK: A packet
+
+    /// A packet on its way through a program.
+    @safe
+    struct Working {
+        var packet: Packet
+        var key: FlowKey
+        var offsets: HeaderOffsets
+        var hash: UInt32
+        let datapath: UnsafeMutablePointer<DatapathEntry>
+        /// The port it came in on; nil if it came in on none.
+        let port: UnsafeMutablePointer<PortEntry>?
+        /// The slot is queued for a port: it must be copied before it is changed.
+        var isQueued = false
+        /// The slot is one of `copies`.
+        var isCopy = false
+        /// What the next output or userspace action may send at most.
+        var truncation = Int.max
+    }
+
+    mutating func process(_ packet: Packet, from port: UnsafeMutablePointer<PortEntry>) {
+        var key = FlowKey()
+        unsafe key.inPort = port.pointee.number
+        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
+            unsafe port.pointee.counters[reader].errors.add(1)
+            return
+        }
+        let datapath = unsafe port.pointee.datapath
+        let hash = FlowHash.hash(key)
+        let counters = unsafe datapath.pointee.counters + reader
+        guard let flow = unsafe cache.lookup(key, hash: hash, in: datapath, reader: reader) else {
+            unsafe counters.pointee.missed.add(1)
+            unsafe upcall(miss: packet, key: key, offsets: offsets, hash: hash, datapath: datapath, port: port)
+            return
+        }
+        unsafe counters.pointee.hit.add(1)
+        unsafe count(packet, key, on: flow)
+        let program = unsafe flow.pointee.program.load(ordering: .acquiring)
+        var working = unsafe Working(
+            packet: packet, key: key, offsets: offsets, hash: hash, datapath: datapath, port: port)
+        if unsafe run(program, &working) != 0 { unsafe port.pointee.counters[reader].errors.add(1) }
+    }
+
+    mutating func execute(
+        _ packet: Packet, metadata: FlowKey, program: UnsafeMutablePointer<ActionProgram>,
+        in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
+    ) -> Int32 {
+        var key = metadata
+        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
+            return Errno.invalid
+        }
+        var working = unsafe Working(
+            packet: packet, key: key, offsets: offsets, hash: FlowHash.hash(key), datapath: datapath, port: port)
+        return unsafe run(program, &working)
+    }
+
+    @inline(__always)
+    private func count(_ packet: Packet, _ key: FlowKey, on flow: UnsafeMutablePointer<FlowEntry>) {
+        let counters = unsafe flow.pointee.counters + reader
+        unsafe counters.pointee.packets.add(1)
+        unsafe counters.pointee.bytes.add(UInt64(truncatingIfNeeded: packet.length))
+        unsafe counters.pointee.used.set(now)
+        if key.ipProtocol == IPProtocol.tcp, key.tcpFlags != 0,
+            key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6
+        {
+            unsafe counters.pointee.tcpFlags.or(UInt64(key.tcpFlags))
+        }
+    }
+}

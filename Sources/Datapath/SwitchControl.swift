@@ -1,0 +1,205 @@
+public import Netlink
+public import OpenvSwitch
+import Packets
+import Synchronization
+
+/// The control side of the switch: datapaths and vports come and go here, and clients' packets are executed.
+///
+/// It exists only inside `Switch.withControl`.
+public final class SwitchControl {
+    private let shared: Switch
+    /// In the order of creation.
+    public private(set) var datapaths: [Datapath] = []
+    /// Raised with every datapath and vport that comes or goes.
+    public private(set) var generation: UInt64 = 1
+    private var nextSerial: UInt64 = 1
+    private var processor: PacketProcessor?
+    private var isShutDown = false
+
+    /// More datapaths are refused, so that no client can exhaust the host.
+    public static let maximumDatapaths = 256
+
+    init(_ shared: Switch) { self.shared = shared }
+
+    public var provider: any PortProvider { shared.provider }
+
+    // MARK: Finding
+
+    /// The datapath whose LOCAL port has this interface index; nil for 0 and all others.
+    public func datapath(ifindex: Int32) -> Datapath? {
+        guard ifindex != 0 else { return nil }
+        // As in the kernel, the index of any internal port leads to its datapath.
+        return datapaths.first { datapath in
+            datapath.ifindex == ifindex
+                || datapath.vports.values.contains { $0.type == .internal && $0.device.ifindex == ifindex }
+        }
+    }
+
+    public func datapath(named name: String) -> Datapath? { datapaths.first { $0.name == name } }
+
+    /// The datapath with the smallest serial of at least `serial`, or nil.
+    public func datapath(from serial: UInt64) -> Datapath? { datapaths.first { $0.serial >= serial } }
+
+    /// The vport with this name in any datapath.
+    public func vport(named name: String) -> (Datapath, Vport)? {
+        for datapath in datapaths {
+            if let vport = datapath.vports.values.first(where: { $0.name == name }) { return (datapath, vport) }
+        }
+        return nil
+    }
+
+    // MARK: Datapaths
+
+    /// Makes a datapath with its LOCAL port.
+    /// - Throws: `EEXIST` if the name is that of a datapath or an interface, and the errors of the host's device.
+    public func makeDatapath(
+        name: String, upcallPortIDs: [UInt32], ifindex: Int32?
+    ) throws(RequestError) -> Datapath {
+        guard !isShutDown else { throw RequestError(Errno.noDevice, "the switch is shutting down") }
+        guard vport(named: name) == nil else { throw RequestError(Errno.exists, "there is an interface \(name) already") }
+        guard datapaths.count < Self.maximumDatapaths else {
+            throw RequestError(Errno.noMemory, "there are \(Self.maximumDatapaths) datapaths already")
+        }
+        let device = try open(PortRequest(name: name, type: .internal, ifindex: ifindex))
+        let datapath = Datapath(name: name, serial: nextSerial, shared: shared)
+        nextSerial += 1
+        generation += 1
+        datapaths.append(datapath)
+        start(
+            datapath.attach(
+                device, number: Datapath.localPort, name: name, type: .internal, upcallPortIDs: upcallPortIDs))
+        return datapath
+    }
+
+    /// Deletes a datapath with all its ports and flows.
+    public func remove(_ datapath: Datapath) {
+        for vport in datapath.sortedVports.reversed() { remove(vport, from: datapath) }
+        datapaths.removeAll { $0 === datapath }
+        datapath.destroy()
+        generation += 1
+    }
+
+    func shutDown() {
+        isShutDown = true
+        for datapath in datapaths { remove(datapath) }
+        processor = nil
+    }
+
+    // MARK: Vports
+
+    /// The number a new vport gets.
+    /// - Throws: `EFBIG` if the number is not less than 65535 or none is free, `EBUSY` if it is taken.
+    public func planPortNumber(_ wanted: UInt32?, in datapath: Datapath) throws(RequestError) -> UInt16 {
+        guard let wanted, wanted != 0 else {
+            guard let free = datapath.freePortNumber else {
+                throw RequestError(Errno.fileTooBig, "all port numbers are taken")
+            }
+            return free
+        }
+        guard let number = UInt16(exactly: wanted), number < FlowKey.noPort else {
+            throw RequestError(Errno.fileTooBig, "the port number \(wanted) is not less than 65535")
+        }
+        guard datapath.vport(number) == nil else {
+            throw RequestError(Errno.busy, "port number \(number) is taken in \(datapath.name)")
+        }
+        return number
+    }
+
+    /// Adds a vport and begins to receive on it.
+    /// - Throws: the errors of the host's device.
+    public func addVport(
+        name: String, type: VportType, number: UInt16, upcallPortIDs: [UInt32], ifindex: Int32? = nil,
+        to datapath: Datapath
+    ) throws(RequestError) -> Vport {
+        guard vport(named: name) == nil else {
+            throw RequestError(type == .internal ? Errno.exists : Errno.busy, "\(name) is a port already")
+        }
+        let device = try open(PortRequest(name: name, type: type, ifindex: ifindex))
+        let vport = datapath.attach(device, number: number, name: name, type: type, upcallPortIDs: upcallPortIDs)
+        start(vport)
+        generation += 1
+        return vport
+    }
+
+    /// Takes a vport out and gives its device back.
+    public func remove(_ vport: Vport, from datapath: Datapath) {
+        shared.provider.stop(vport.device)
+        datapath.detach(vport)
+        shared.provider.close(vport.device)
+        generation += 1
+    }
+
+    private func open(_ request: PortRequest) throws(RequestError) -> PortDevice {
+        do { return try shared.provider.open(request) } catch { throw RequestError(error.errno, error.message) }
+    }
+
+    private func start(_ vport: Vport) {
+        unsafe shared.provider.start(vport.device, for: PortReference(UnsafeMutableRawPointer(vport.entry)))
+    }
+
+    // MARK: Packets
+
+    /// A packet to execute: checked, its actions compiled.
+    public struct Execution {
+        let frame: [UInt8]
+        let metadata: FlowKey
+        let actions: CompiledActions
+    }
+
+    /// Checks a packet and its actions, and changes nothing.
+    ///
+    /// - Parameters:
+    ///   - metadata: priority, mark, input port, hash and recirculation; header fields in it do not count.
+    /// - Throws: `EINVAL` if the packet has no Ethernet header or an action is not allowed for it.
+    public func planExecution(
+        frame: [UInt8], metadata: FlowKey, actions: Attributes
+    ) throws(RequestError) -> Execution {
+        var key = Self.metadata(of: metadata)
+        guard KeyExtraction.extract(frame.rawSpan, offload: Offload(), into: &key) != nil else {
+            throw RequestError(Errno.invalid, "the packet is shorter than an Ethernet header")
+        }
+        guard frame.count <= Packet.maximumLength else {
+            throw RequestError(Errno.invalid, "the packet is longer than \(Packet.maximumLength) bytes")
+        }
+        let instructions = try ActionCompiler.compile(actions, for: key)
+        let compiled = CompiledActions(bytes: actions.rest.copyBytes(), instructions: instructions)
+        return Execution(frame: frame, metadata: Self.metadata(of: metadata), actions: compiled)
+    }
+
+    /// Carries out the actions on the packet. When this returns all outputs and upcalls have been queued.
+    /// - Throws: `EINVAL` if a header that an action sets is not in the packet, `ENOMEM` if there is no buffer.
+    public func execute(_ execution: Execution, in datapath: Datapath) throws(RequestError) {
+        let processor = processor ?? PacketProcessor(shared)
+        self.processor = processor
+        let program = unsafe ActionProgram.make(execution.actions.instructions, bytes: execution.actions.bytes)
+        // A packet from no port counts as one from the LOCAL port.
+        let port = datapath.vport(execution.metadata.inPort) ?? datapath.vport(Datapath.localPort)
+        processor.beginBatch(now: provider.now)
+        var result = Errno.noMemory
+        if var packet = processor.takePacket(), packet.assign(execution.frame.rawSpan) {
+            result = unsafe processor.execute(
+                packet, metadata: execution.metadata, program: program, in: datapath.entry, port: port?.entry)
+        }
+        let provider = provider
+        unsafe processor.finishBatch { unsafe provider.transmit($1, to: $0) }
+        unsafe ActionProgram.free(program)
+        guard result == 0 else {
+            throw RequestError(result, "a header that an action needs is not in the packet")
+        }
+    }
+
+    private static func metadata(of key: FlowKey) -> FlowKey {
+        var result = FlowKey()
+        result.recircID = key.recircID
+        result.dpHash = key.dpHash
+        result.priority = key.priority
+        result.skbMark = key.skbMark
+        result.inPort = key.inPort
+        return result
+    }
+
+    /// Housekeeping that need not be done at any particular time: masks are put in the order of their use.
+    public func tend() {
+        for datapath in datapaths { datapath.flows.reorderMasks(now: provider.now) }
+    }
+}

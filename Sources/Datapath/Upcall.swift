@@ -1,0 +1,68 @@
+import Netlink
+import OpenvSwitch
+import Packets
+
+/// Who takes upcalls from the packet threads: the device.
+public protocol UpcallReceiver: AnyObject, Sendable {
+    /// Hands over one complete message of family `ovs_packet`. Called on packet threads; it must not wait for a client.
+    func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult
+}
+
+/// What became of an upcall.
+public enum UpcallResult: Sendable {
+    case delivered
+    /// Nobody has that port ID (`ECONNREFUSED`).
+    case noReceiver
+    /// The receiver's queue is full (`EAGAIN`); the receiver will learn of it.
+    case queueFull
+}
+
+/// Composes the messages of upcalls, in memory that is used again and again.
+struct UpcallWriter {
+    private var writer = MessageWriter(capacity: 70_000, limit: 70_000)
+
+    /// What goes into one upcall beside the packet.
+    struct Content {
+        var command: UInt8
+        var datapathIfindex: Int32
+        var portID: UInt32
+        /// Length before truncation, if the packet was cut.
+        var fullLength: Int?
+        var hash: UInt32
+        var hasTransport: Bool
+        /// Leave the packet's attribute without padding (`OVS_DP_F_UNALIGNED`).
+        var isUnaligned: Bool
+    }
+
+    /// Composes a message and calls `body` with it.
+    ///
+    /// Attributes stand in the kernel's order, the packet last.
+    /// - Returns: nil if the packet is longer than an attribute can be (65531 bytes).
+    mutating func withMessage(
+        _ content: Content, key: FlowKey, userdata: RawSpan?, actions: RawSpan?, packet: RawSpan,
+        _ body: (RawSpan) -> UpcallResult
+    ) -> UpcallResult? {
+        writer.removeAll()
+        do throws(NetlinkError) {
+            let mark = try writer.begin(
+                .packet, command: content.command, datapathIfindex: content.datapathIfindex)
+            let nest = try writer.begin(nested: PacketAttribute.key)
+            try key.write(to: &writer)
+            try writer.end(nested: nest)
+            if let userdata { try writer.append(PacketAttribute.userdata, bytes: userdata) }
+            if let actions { try writer.append(PacketAttribute.actions, bytes: actions) }
+            if let length = content.fullLength {
+                try writer.append(PacketAttribute.length, UInt32(truncatingIfNeeded: length))
+            }
+            // Bit 32: the hash was computed in software; bit 33: it covers the transport header.
+            let hash = UInt64(content.hash) | 1 << 32 | (content.hasTransport ? 1 << 33 : 0)
+            try writer.append(PacketAttribute.hash, hash)
+            try writer.append(PacketAttribute.packet, bytes: packet)
+            if content.isUnaligned {
+                writer.truncate(to: writer.count - (netlinkAligned(packet.byteCount) - packet.byteCount))
+            }
+            writer.endUnpadded(message: mark)
+        } catch { return nil }
+        return body(writer.bytes.rawSpan)
+    }
+}
