@@ -189,6 +189,13 @@ public struct MessageWriter: Sendable {
         store(value)
     }
 
+    /// Overwrites bytes that were written before. What would lie behind the end is left out.
+    public mutating func replace(at offset: Int, with payload: [UInt8]) {
+        for (index, byte) in payload.enumerated() where offset >= 0 && offset + index < bytes.count {
+            bytes[offset + index] = byte
+        }
+    }
+
     /// Zero bytes up to the next four-byte boundary.
     public mutating func pad() {
         while bytes.count & 3 != 0 { bytes.append(0) }

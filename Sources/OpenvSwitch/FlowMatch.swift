@@ -203,7 +203,8 @@ struct KeyLevels: ~Escapable {
 
     // MARK: Reading
 
-    func readKey(into key: inout FlowKey) throws(RequestError) {
+    /// Priority, mark, input port, hash and recirculation.
+    func readMetadataAndPort(into key: inout FlowKey) throws(RequestError) {
         key.inPort = FlowKey.noPort
         if let port: UInt32 = integer(KeyAttribute.inPort) {
             guard port < UInt32(FlowKey.noPort) else {
@@ -215,6 +216,10 @@ struct KeyLevels: ~Escapable {
             throw fail("tunnel keys are not supported by this datapath yet", KeyAttribute.tunnel)
         }
         readMetadata(into: &key)
+    }
+
+    func readKey(into key: inout FlowKey) throws(RequestError) {
+        try readMetadataAndPort(into: &key)
         if present.contains(.ethernet) {
             key.kind = 1
         } else {
@@ -504,5 +509,17 @@ extension RawSpan {
     /// An IPv6 address; bytes outside the span count as 0.
     public func ipv6Address(at offset: Int) -> IPv6Address {
         IPv6Address(high: loadBigEndian(at: offset) ?? 0, low: loadBigEndian(at: offset &+ 8) ?? 0)
+    }
+}
+
+/// The metadata of a packet that a client executes.
+public enum FlowMetadata {
+    /// Reads the metadata from a key: priority, mark, input port, hash and recirculation. Header fields are ignored, as the
+    /// packet itself has them.
+    /// - Throws: `EINVAL` with the attribute at fault.
+    public static func read(_ attributes: Attributes) throws(RequestError) -> FlowKey {
+        var key = FlowKey()
+        try KeyLevels(attributes, isMask: false).readMetadataAndPort(into: &key)
+        return key
     }
 }

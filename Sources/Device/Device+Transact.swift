@@ -1,0 +1,213 @@
+import Datapath
+import Netlink
+import OpenvSwitch
+
+/// Why a request was not carried out. Nothing has changed then.
+enum Refusal: Error {
+    /// The datapath refuses: the client gets an `NLMSG_ERROR`.
+    case error(RequestError)
+    /// The output buffer lacks room for the reply: the call fails with the size that suffices.
+    case tooSmall(Int)
+}
+
+/// A request under way: its message, where its reply goes, and how much room there is.
+struct Request: ~Escapable {
+    let message: Message
+    let ovs: OVSHeader
+    let handle: Handle
+    /// Room for replies, in bytes.
+    let room: Int
+
+    var flags: MessageFlags { message.header.flags }
+
+    /// The attributes behind the three headers.
+    var attributes: Attributes {
+        @_lifetime(copy self)
+        get { Attributes(message.bytes.clamped(OVSHeader.attributesOffset..<message.bytes.byteCount), baseOffset: OVSHeader.attributesOffset) }
+    }
+
+    /// Reads the attributes by a policy.
+    @_lifetime(copy self)
+    func parse(_ policy: Policy) throws(Refusal) -> AttributeSet {
+        do { return try policy.parse(attributes) } catch { throw .error(RequestError(error)) }
+    }
+
+    /// Makes sure that a reply of so many bytes will fit, with the acknowledgement if one was asked for. To be called after
+    /// everything has been checked and before anything is changed.
+    func requireRoom(_ reply: Int) throws(Refusal) {
+        let acknowledgement = flags.contains(.ack) ? ErrorMessage.cappedSize : 0
+        let needed = netlinkAligned(reply) + acknowledgement
+        guard needed <= room else { throw .tooSmall(needed) }
+    }
+
+    /// As `requireRoom`, for a command that answers only when it is asked to echo.
+    func requireRoomForEcho(_ reply: Int) throws(Refusal) {
+        try requireRoom(flags.contains(.echo) ? reply : 0)
+    }
+}
+
+extension Device {
+    /// Carries out the requests in the input, in order, and puts their replies into the output.
+    ///
+    /// Before a request whose reply does not fit any more the call ends: the requests before it have been carried out, and
+    /// the client sends the rest again. If that is the first request, nothing has changed and the call fails.
+    func transact(_ input: RawSpan, _ output: inout MessageWriter, _ handle: Handle) -> IOResult {
+        let room = output.limit - output.count
+        guard room >= ErrorMessage.cappedSize else {
+            return IOResult(.invalidLength, information: ErrorMessage.cappedSize)
+        }
+        guard input.byteCount >= MessageHeader.size else {
+            return IOResult(.invalidLength, information: MessageHeader.size)
+        }
+        let start = output.count
+        var isFirst = true
+        var messages = MessageSequence(input)
+        while true {
+            let message: Message
+            do {
+                guard let next = try messages.next() else { break }
+                message = next
+            } catch {
+                // A length that lies ends the run; in the first message there is nothing to answer.
+                if isFirst { return IOResult(.invalidParameter) }
+                break
+            }
+            if case .tooSmall(let needed)? = answer(message, &output, handle, start) {
+                if isFirst { return IOResult(.bufferTooSmall, information: needed) }
+                break
+            }
+            isFirst = false
+        }
+        return IOResult(.success)
+    }
+
+    /// Carries out one request and writes its reply, its error or its acknowledgement.
+    /// - Returns: a refusal if there is no room.
+    private func answer(
+        _ message: Message, _ output: inout MessageWriter, _ handle: Handle, _ start: Int
+    ) -> Refusal? {
+        let flags = message.header.flags
+        let mark = output.count
+        do throws(Refusal) {
+            // As in the kernel, what is no request is skipped.
+            if flags.contains(.request), message.header.type.rawValue >= MessageType.firstFamily.rawValue {
+                try carryOut(message, &output, handle)
+            }
+            if flags.contains(.ack) {
+                try acknowledge(message, RequestError(0, ""), &output)
+            }
+            return nil
+        } catch {
+            guard case .error(let error) = error else { return error }
+            output.truncate(to: mark)
+            do throws(Refusal) { try acknowledge(message, error, &output) } catch { return error }
+            return nil
+        }
+    }
+
+    private func acknowledge(
+        _ message: Message, _ error: RequestError, _ output: inout MessageWriter
+    ) throws(Refusal) {
+        let isError = error.errno != 0
+        let answer = ErrorMessage(
+            error: -error.errno, request: message.header, message: isError ? error.message : nil,
+            offset: error.offset.flatMap(UInt32.init(exactly:)))
+        do { try answer.write(answering: message.bytes, to: &output) } catch {
+            throw .tooSmall(ErrorMessage.cappedSize)
+        }
+    }
+
+    private func carryOut(_ message: Message, _ output: inout MessageWriter, _ handle: Handle) throws(Refusal) {
+        guard let family = Family.with(id: message.header.type.rawValue) else {
+            throw .error(
+                RequestError(Errno.noEntry, "there is no family with the number \(message.header.type.rawValue)"))
+        }
+        guard message.header.portID == 0 || message.header.portID == handle.portID else {
+            throw .error(
+                RequestError(Errno.invalid, "the port ID \(message.header.portID) is not this handle's", offset: 12))
+        }
+        let ovs: OVSHeader
+        do { ovs = try OVSHeader(message) } catch { throw .error(RequestError(invalid: error)) }
+        guard !message.header.flags.isSuperset(of: .dump) else {
+            throw .error(RequestError(Errno.notSupported, "a dump is an I/O control of its own, not a transaction"))
+        }
+        try checkAccess(family, ovs.command, handle)
+        let request = Request(
+            message: message, ovs: ovs, handle: handle, room: output.limit - output.count)
+        let provider = control.provider
+        try control.withControl { control throws(Refusal) in
+            control.tend()
+            switch family {
+            case .datapath: try self.datapath(request, control, &output)
+            case .vport: try self.vport(request, control, &output)
+            case .flow: try self.flow(request, control, &output)
+            case .packet: try self.packet(request, control)
+            case .netdev: try self.netdev(request, control, provider.interfaces(), &output)
+            case .control: try self.socketProperties(request, &output)
+            default: throw .error(RequestError(Errno.notSupported, "family \(family.name) takes no requests"))
+            }
+        }
+    }
+
+    /// GET is everyone's; everything else is the administrator's.
+    private func checkAccess(_ family: Family, _ command: UInt8, _ handle: Handle) throws(Refusal) {
+        let isRead: Bool
+        switch family {
+        case .datapath, .vport, .flow: isRead = command == Command.get
+        case .netdev: isRead = command == NetdevCommand.get
+        case .control: isRead = command == ControlCommand.socketProperties
+        default: isRead = false
+        }
+        guard isRead || handle.access == .change else {
+            throw .error(
+                RequestError(Errno.notPermitted, "changing a datapath needs root or the group of the device's socket"))
+        }
+    }
+
+    // MARK: Replies
+
+    /// Sends what a NEW, SET or DEL has come to: to the family's group, and to the requester if it asked for an echo.
+    func publish(
+        _ reply: some ReplyMessage, of group: MulticastGroup, _ request: borrowing Request,
+        _ output: inout MessageWriter
+    ) throws(Refusal) {
+        let echo = request.flags.contains(.echo)
+        guard echo || registry.hasMembers(group) else { return }
+        var writer = MessageWriter(capacity: 512)
+        do throws(NetlinkError) {
+            try reply.write(
+                to: &writer, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
+            registry.multicast(writer.bytes.rawSpan, to: group, except: echo ? request.handle.portID : 0)
+            if echo { try output.append(raw: writer.bytes) }
+        } catch { throw .error(RequestError(error)) }
+    }
+
+    /// Bytes that a reply takes.
+    func size(of reply: some ReplyMessage) -> Int {
+        var writer = MessageWriter(capacity: 512)
+        do { try reply.write(to: &writer, flags: [], sequence: 0, portID: 0) } catch { return 0 }
+        return writer.count
+    }
+
+    /// Writes the answer to a GET.
+    func reply(
+        _ message: some ReplyMessage, _ request: borrowing Request, _ output: inout MessageWriter
+    ) throws(Refusal) {
+        try request.requireRoom(size(of: message))
+        do {
+            try message.write(
+                to: &output, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
+        } catch { throw .error(RequestError(error)) }
+    }
+}
+
+/// A message that can be the reply to a request.
+protocol ReplyMessage {
+    func write(
+        to writer: inout MessageWriter, flags: MessageFlags, sequence: UInt32, portID: UInt32
+    ) throws(NetlinkError)
+}
+
+extension DatapathMessage: ReplyMessage {}
+extension VportMessage: ReplyMessage {}
+extension NetdevMessage: ReplyMessage {}

@@ -1,0 +1,42 @@
+import Datapath
+import Netlink
+import OpenvSwitch
+
+/// Family `ovs_win_netdev`: the interfaces of the host.
+extension Device {
+    func netdev(
+        _ request: borrowing Request, _ control: SwitchControl, _ interfaces: [HostInterface],
+        _ output: inout MessageWriter
+    ) throws(Refusal) {
+        guard request.ovs.command == NetdevCommand.get else {
+            throw .error(RequestError(Errno.notSupported, "ovs_win_netdev has no command \(request.ovs.command)"))
+        }
+        let set = try request.parse(NetdevMessage.policy)
+        guard let name = set.string(NetdevAttribute.name) else {
+            throw .error(RequestError(Errno.invalid, "an interface is found by its name"))
+        }
+        guard let interface = interfaces.first(where: { $0.name == name }) else {
+            throw .error(RequestError(Errno.noDevice, "there is no interface \(name)"))
+        }
+        try reply(netdevMessage(interface, NetdevCommand.get, control), request, &output)
+    }
+
+    /// What the device says of an interface, and of the vport it is.
+    func netdevMessage(_ interface: HostInterface, _ command: UInt8, _ control: SwitchControl) -> NetdevMessage {
+        var message = NetdevMessage(command: command, name: interface.name)
+        message.ifindex = UInt32(truncatingIfNeeded: interface.ifindex)
+        message.mac = interface.mac
+        message.mtu = interface.mtu
+        var flags: InterfaceFlags = []
+        if interface.isUp { flags.insert(.up) }
+        if interface.hasCarrier { flags.insert(.carrier) }
+        if interface.isEthernet { flags.insert(.ethernet) }
+        if let (_, vport) = control.vport(named: interface.name) {
+            message.portNumber = UInt32(vport.number)
+            message.type = vport.type
+            if vport.type == .netdev { flags.insert(.promiscuous) }
+        }
+        message.flags = flags
+        return message
+    }
+}

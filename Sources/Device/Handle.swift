@@ -1,0 +1,187 @@
+public import Netlink
+public import OpenvSwitch
+import Synchronization
+
+/// An open handle of the device (an *instance*): a port ID, two queues, and at most one pended request.
+///
+/// Handles are used from any thread. A pended request does not keep other calls waiting.
+public final class Handle: Sendable {
+    /// The handle's address: what `nlmsg_pid` names, and what a vport's upcalls are sent to. Never 0, never used again.
+    public let portID: UInt32
+    public let access: Access
+    let device: Device
+    let state: Mutex<State>
+
+    struct State: ~Copyable {
+        var isClosed = false
+        /// Allocated by the subscription.
+        var events: MessageQueue?
+        var packets: MessageQueue?
+        var groups: Set<MulticastGroup> = []
+        var pended: Pended?
+        /// The dump that `write` began, for `read` to go on with.
+        var writtenDump: WrittenDump?
+        /// `NETLINK_GENERIC`, once `socketProperties` has said so.
+        var socketProtocol: UInt32 = 0
+    }
+
+    /// A request that waits for a queue.
+    struct Pended {
+        let queue: QueueKind
+        let complete: @Sendable (IOStatus) -> Void
+    }
+
+    /// A dump of the older kind, whose place is kept here.
+    struct WrittenDump {
+        let request: [UInt8]
+        var cursor: DumpCursor
+    }
+
+    /// Bytes that wait in a queue at most. An upcall takes up to 65 KiB; 4 MiB is what Open vSwitch asks of a socket.
+    public static let queueCapacity = 4 << 20
+
+    init(portID: UInt32, access: Access, device: Device) {
+        self.portID = portID
+        self.access = access
+        self.device = device
+        state = Mutex(State())
+    }
+
+    /// Carries out an I/O control.
+    ///
+    /// - Parameters:
+    ///   - code: which one.
+    ///   - input: what the code takes.
+    ///   - output: the caller's buffer; what the control gives is appended to it, and its `limit` is the buffer's size.
+    ///   - completion: called once if the result is `pending`, perhaps before this returns. Not called otherwise.
+    public func control(
+        _ code: IOControlCode, input: RawSpan, output: inout MessageWriter,
+        completion: (@Sendable (IOStatus) -> Void)? = nil
+    ) -> IOResult {
+        let start = output.count
+        var result = device.dispatch(code, input, &output, self, completion)
+        if result.status == .success {
+            result.information = UInt32(clamping: output.count - start)
+        } else {
+            output.truncate(to: start)
+        }
+        device.trace(self, code, input, result, output.bytes.rawSpan.clamped(start..<output.count))
+        return result
+    }
+
+    /// Closes the handle: cancels the pended request, leaves all groups and drops what is queued. May be called twice.
+    public func close() {
+        device.registry.remove(self)
+        let pended = state.withLock { state -> Pended? in
+            state.isClosed = true
+            state.events = nil
+            state.packets = nil
+            state.groups = []
+            state.writtenDump = nil
+            return state.pended.take()
+        }
+        pended?.complete(.cancelled)
+    }
+
+    // MARK: Queues
+
+    /// Appends a message to a queue and completes the request that waits for it.
+    /// - Returns: nil if there is no such queue, false if it is full.
+    func enqueue(_ message: RawSpan, _ queue: QueueKind) -> Bool? {
+        let (taken, pended) = state.withLock { state -> (Bool?, Pended?) in
+            let taken: Bool?
+            switch queue {
+            case .event: taken = state.events?.append(message)
+            case .packet: taken = state.packets?.append(message)
+            }
+            guard taken != nil, state.pended?.queue == queue else { return (taken, nil) }
+            return (taken, state.pended.take())
+        }
+        pended?.complete(.success)
+        return taken
+    }
+
+    /// Moves the oldest message of a queue to the output.
+    func read(_ queue: QueueKind, _ output: inout MessageWriter) -> IOResult {
+        state.withLock { state in
+            switch queue {
+            case .event: return Self.read(&state.events, &output)
+            case .packet: return Self.read(&state.packets, &output)
+            }
+        }
+    }
+
+    private static func read(_ queue: inout MessageQueue?, _ output: inout MessageWriter) -> IOResult {
+        guard output.limit - output.count >= ErrorMessage.cappedSize else {
+            return IOResult(.invalidLength, information: ErrorMessage.cappedSize)
+        }
+        guard var messages = queue.take() else { return IOResult(.success) }
+        defer { queue = .some(messages) }
+        let loss = messages.takeLoss()
+        guard loss == 0 else { return IOResult(.overflow, information: Int(clamping: loss)) }
+        guard let message = messages.first else { return IOResult(.success) }
+        do { try output.append(raw: message) } catch {
+            return IOResult(.bufferTooSmall, information: netlinkAligned(message.byteCount))
+        }
+        messages.removeFirst()
+        return IOResult(.success)
+    }
+
+    /// Waits for a queue: completes at once if it has something, else when it gets something.
+    func pend(_ queue: QueueKind, _ completion: (@Sendable (IOStatus) -> Void)?) -> IOResult {
+        state.withLock { state in
+            let hasNews: Bool?
+            switch queue {
+            case .event: hasNews = state.events?.hasNews
+            case .packet: hasNews = state.packets?.hasNews
+            }
+            guard let hasNews, !state.isClosed else { return IOResult(.invalidParameter) }
+            guard state.pended == nil else { return IOResult(.deviceBusy) }
+            if hasNews { return IOResult(.success) }
+            guard let completion else { return IOResult(.invalidParameter) }
+            state.pended = Pended(queue: queue, complete: completion)
+            return IOResult(.pending)
+        }
+    }
+
+    /// Cancels the pended request, if there is one.
+    func cancel() -> IOResult {
+        let pended = state.withLock { $0.pended.take() }
+        pended?.complete(.cancelled)
+        return IOResult(.success)
+    }
+
+    /// Joins or leaves a queue. Joining twice is joining once.
+    func subscribe(_ subscription: Subscription) -> IOResult {
+        var cancelled: Pended?
+        let result: IOResult = state.withLock { state in
+            guard !state.isClosed else { return IOResult(.invalidParameter) }
+            switch (subscription.queue, subscription.join) {
+            case (.packet, true):
+                if state.packets == nil { state.packets = MessageQueue(capacity: Self.queueCapacity) }
+            case (.packet, false):
+                state.packets = nil
+                if state.pended?.queue == .packet { cancelled = state.pended.take() }
+            case (.event, true):
+                guard MulticastGroup.all.contains(subscription.group) else { return IOResult(.invalidParameter) }
+                // What other clients do is the administrator's to see.
+                guard subscription.group != .trace || access == .change else { return IOResult(.accessDenied) }
+                if state.events == nil { state.events = MessageQueue(capacity: Self.queueCapacity) }
+                state.groups.insert(subscription.group)
+            case (.event, false):
+                guard MulticastGroup.all.contains(subscription.group) else { return IOResult(.invalidParameter) }
+                state.groups.remove(subscription.group)
+                if state.groups.isEmpty {
+                    state.events = nil
+                    if state.pended?.queue == .event { cancelled = state.pended.take() }
+                }
+            }
+            return IOResult(.success)
+        }
+        cancelled?.complete(.cancelled)
+        if result.status == .success, subscription.queue == .event {
+            device.registry.setMembership(of: self, in: subscription.group, subscription.join)
+        }
+        return result
+    }
+}

@@ -1,0 +1,89 @@
+import Datapath
+import Netlink
+import OpenvSwitch
+import Synchronization
+
+/// All open handles, by port ID and by group: how messages from the datapath find their readers.
+///
+/// Packet threads deliver upcalls here; they hold a lock for as long as it takes to copy the message into a queue.
+final class HandleRegistry: UpcallReceiver {
+    private struct State {
+        var handles: [UInt32: Handle] = [:]
+        var members: [MulticastGroup: [Handle]] = [:]
+        var nextPortID: UInt32 = 1
+    }
+
+    private let state = Mutex(State())
+    /// A bit for each group that has members, to be asked without the lock.
+    private let joined = Atomic<UInt64>(0)
+
+    /// Handles that may be open at the same time.
+    static let maximumHandles = 4096
+
+    var count: Int { state.withLock { $0.handles.count } }
+
+    /// Opens a handle; nil if there are too many.
+    func open(_ access: Access, _ device: Device) -> Handle? {
+        state.withLock { state in
+            guard state.handles.count < Self.maximumHandles else { return nil }
+            // After the number has wrapped, IDs that are still open are passed over.
+            while state.nextPortID == 0 || state.handles[state.nextPortID] != nil { state.nextPortID &+= 1 }
+            let handle = Handle(portID: state.nextPortID, access: access, device: device)
+            state.nextPortID &+= 1
+            state.handles[handle.portID] = handle
+            return handle
+        }
+    }
+
+    func remove(_ handle: Handle) {
+        state.withLock { state in
+            state.handles[handle.portID] = nil
+            for group in MulticastGroup.all { leave(handle, group, &state) }
+        }
+    }
+
+    func setMembership(of handle: Handle, in group: MulticastGroup, _ isMember: Bool) {
+        state.withLock { state in
+            leave(handle, group, &state)
+            // A handle that was closed meanwhile stays out.
+            guard isMember, state.handles[handle.portID] === handle else { return }
+            state.members[group, default: []].append(handle)
+            _ = joined.bitwiseOr(bit(group), ordering: .acquiringAndReleasing)
+        }
+    }
+
+    private func leave(_ handle: Handle, _ group: MulticastGroup, _ state: inout State) {
+        state.members[group]?.removeAll { $0 === handle }
+        if state.members[group]?.isEmpty ?? true {
+            state.members[group] = nil
+            _ = joined.bitwiseAnd(~bit(group), ordering: .acquiringAndReleasing)
+        }
+    }
+
+    private func bit(_ group: MulticastGroup) -> UInt64 { 1 << UInt64(group.rawValue & 63) }
+
+    /// Whether anyone has joined a group.
+    func hasMembers(_ group: MulticastGroup) -> Bool { joined.load(ordering: .relaxed) & bit(group) != 0 }
+
+    /// Whether a handle has joined a group.
+    func isMember(_ handle: Handle, of group: MulticastGroup) -> Bool {
+        hasMembers(group) && state.withLock { $0.members[group]?.contains { $0 === handle } ?? false }
+    }
+
+    /// Gives a message to every member of a group, but for the one with the port ID `except`.
+    func multicast(_ message: RawSpan, to group: MulticastGroup, except: UInt32 = 0) {
+        guard hasMembers(group) else { return }
+        for handle in state.withLock({ $0.members[group] ?? [] }) where handle.portID != except {
+            _ = handle.enqueue(message, .event)
+        }
+    }
+
+    /// Gives an upcall to the handle it is for, and a copy to those who watch all upcalls.
+    func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult {
+        multicast(message, to: .packet)
+        guard let handle = state.withLock({ $0.handles[portID] }),
+            let taken = handle.enqueue(message, .packet)
+        else { return .noReceiver }
+        return taken ? .delivered : .queueFull
+    }
+}
