@@ -25,8 +25,8 @@ public enum CRC32C {
 
     /// What to xor into the CRC when four bytes of its message change.
     ///
-    /// The CRC is linear, so the old CRC need not be right and the rest of the message is not read: what remains of an error
-    /// is the same error.
+    /// The CRC is linear, so the old CRC need not be right and the rest of the message is not read: what remains of an
+    /// error is the same error.
     /// - Parameters:
     ///   - change: old xor new of the four bytes, as a number in network byte order.
     ///   - following: number of bytes of the message behind them.

@@ -4,10 +4,10 @@ import OpenvSwitch
 public enum ChecksumCompletion {
     /// Computes a partial checksum and clears the flag that asks for it.
     ///
-    /// A checksum that comes out as 0 is written as 0xffff, which means the same and is what UDP wants. An SCTP packet gets
-    /// its CRC32c.
-    /// - Returns: true also if there was nothing to do. False if the offsets lie outside the frame, or the frame stands for
-    ///   several packets, which `Segmentation` completes.
+    /// A checksum that comes out as 0 is written as 0xffff, which means the same and is what UDP wants. An SCTP packet
+    /// gets its CRC32c.
+    /// - Returns: true also if there was nothing to do. False if the offsets lie outside the frame, or the frame stands
+    ///   for several packets, which `Segmentation` completes.
     public static func complete(_ packet: inout Packet) -> Bool {
         guard packet.offload.isChecksumPartial else { return true }
         let start = Int(packet.offload.checksumStart)

@@ -43,8 +43,8 @@ extension HeaderEdit {
         return true
     }
 
-    /// Sets addresses, flow label, traffic class and hop limit of an IPv6 header; updates, for the addresses, the checksum of
-    /// TCP, UDP or ICMPv6.
+    /// Sets addresses, flow label, traffic class and hop limit of an IPv6 header; updates, for the addresses, the
+    /// checksum of TCP, UDP or ICMPv6.
     ///
     /// With a routing header that has segments left, the checksum does not cover the destination in the IPv6 header.
     public static func setIPv6(
@@ -89,8 +89,8 @@ extension HeaderEdit {
 
     /// Brings the checksum of TCP, UDP or ICMPv6 up to date with a changed pseudo header.
     ///
-    /// A partial checksum is the pseudo header's sum itself, not its complement. A UDP checksum of 0 means that there is none
-    /// and stays; one that comes out as 0 is sent as 0xffff (RFC 768).
+    /// A partial checksum is the pseudo header's sum itself, not its complement. A UDP checksum of 0 means that there
+    /// is none and stays; one that comes out as 0 is sent as 0xffff (RFC 768).
     private static func updatePseudoHeader(
         _ packet: inout Packet, transport: Int, _ number: UInt8, by difference: UInt64
     ) {

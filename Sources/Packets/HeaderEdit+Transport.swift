@@ -38,8 +38,8 @@ extension HeaderEdit {
 
     /// Sets the ports of an SCTP header and updates its CRC32c.
     ///
-    /// The CRC covers the IP payload, of which the IP header says the length; a first fragment's CRC covers what is not here
-    /// and comes out wrong.
+    /// The CRC covers the IP payload, of which the IP header says the length; a first fragment's CRC covers what is not
+    /// here and comes out wrong.
     public static func setSCTPPorts(
         _ packet: inout Packet, _ offsets: HeaderOffsets, source: UInt16, sourceMask: UInt16, destination: UInt16,
         destinationMask: UInt16, key: inout FlowKey
@@ -86,8 +86,8 @@ extension HeaderEdit {
         packet.offload.isChecksumPartial && Int(packet.offload.checksumStart) == transport
     }
 
-    /// Where the IP packet ends by its own length, which leaves out what pads the frame; the end of the frame if that length
-    /// cannot be.
+    /// Where the IP packet ends by its own length, which leaves out what pads the frame; the end of the frame if that
+    /// length cannot be.
     static func networkEnd(_ packet: Packet, _ offsets: HeaderOffsets, _ key: FlowKey) -> Int {
         let end: Int
         if key.etherType == EtherType.ipv4, let ip = IPv4Header(packet.bytes, at: offsets.network) {

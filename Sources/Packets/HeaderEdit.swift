@@ -2,9 +2,9 @@ public import OpenvSwitch
 
 /// Changes of a packet's headers, as the set and VLAN actions want them.
 ///
-/// A field becomes `field & ~mask | value & mask`. Checksums are brought up to date without reading the payload, so that a
-/// wrong checksum stays wrong. The working key follows the packet. Every function but `popVLAN` answers false if the header
-/// is not there; the packet is to be dropped then, and nothing has changed.
+/// A field becomes `field & ~mask | value & mask`. Checksums are brought up to date without reading the payload, so
+/// that a wrong checksum stays wrong. The working key follows the packet. Every function but `popVLAN` answers false if
+/// the header is not there; the packet is to be dropped then, and nothing has changed.
 public enum HeaderEdit {
     /// `field` with the bits of `mask` taken from `value`.
     @inline(__always)
@@ -35,8 +35,8 @@ public enum HeaderEdit {
 
     /// Puts a VLAN tag behind the MAC addresses.
     ///
-    /// The key holds two tags: what was the inner one leaves it. Its EtherType stays that of the network header, so that
-    /// further edits find it; a frame with more than two tags must be extracted anew before it is matched.
+    /// The key holds two tags: what was the inner one leaves it. Its EtherType stays that of the network header, so
+    /// that further edits find it; a frame with more than two tags must be extracted anew before it is matched.
     /// - Parameter tci: as in the action, with bit 0x1000 set; on the wire that bit is clear.
     /// - Returns: false also if there is no room in front of the frame.
     public static func pushVLAN(

@@ -89,8 +89,8 @@ struct IPv6Chain: BitwiseCopyable {
         }
     }
 
-    /// Adds a header to `headers`: its bit, whether it was there before, and whether it stands behind one that RFC 8200,
-    /// 4.1 wants behind it.
+    /// Adds a header to `headers`: its bit, whether it was there before, and whether it stands behind one that RFC
+    /// 8200, 4.1 wants behind it.
     private mutating func note(_ number: UInt8, _ destinationCount: inout Int) {
         let bit: UInt16
         var mayPrecede = Self.repeated | Self.hopByHop | Self.destinationOptions

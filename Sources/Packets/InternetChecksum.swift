@@ -2,8 +2,8 @@ public import OpenvSwitch
 
 /// The checksum of IPv4, TCP, UDP, ICMP and ICMPv6: the complement of a ones' complement sum (RFC 1071).
 ///
-/// A sum is carried in 64 bits and brought down to 16 by `fold` at the end. Sums of several pieces may be added, as long as
-/// every piece but the last has an even number of bytes. Words count as numbers in network byte order.
+/// A sum is carried in 64 bits and brought down to 16 by `fold` at the end. Sums of several pieces may be added, as
+/// long as every piece but the last has an even number of bytes. Words count as numbers in network byte order.
 public enum InternetChecksum {
     /// The sum of all bytes, as 16-bit words; an odd last byte is followed by a zero.
     @inlinable

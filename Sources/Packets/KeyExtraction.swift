@@ -2,11 +2,11 @@ public import OpenvSwitch
 
 /// From a frame to the key it is matched by.
 ///
-/// Total: whatever the bytes, the key has a value. A header that is cut off or lies about its length leaves its fields and
-/// those of all headers in it at zero.
+/// Total: whatever the bytes, the key has a value. A header that is cut off or lies about its length leaves its fields
+/// and those of all headers in it at zero.
 public enum KeyExtraction {
-    /// Fills in what the frame itself says: everything in the key but the recirculation, the hash, priority, mark and port,
-    /// which the caller has set.
+    /// Fills in what the frame itself says: everything in the key but the recirculation, the hash, priority, mark and
+    /// port, which the caller has set.
     ///
     /// - Parameters:
     ///   - frame: an Ethernet frame without its check sequence.
@@ -130,7 +130,8 @@ public enum KeyExtraction {
 
     /// A neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4): its target and the link-layer addresses.
     ///
-    /// A second address of a kind makes the whole message count as nothing; an option with a bad length ends the reading.
+    /// A second address of a kind makes the whole message count as nothing; an option with a bad length ends the
+    /// reading.
     private static func neighbour(_ frame: RawSpan, at transport: Int, into key: inout FlowKey) {
         guard frame.holds(24, at: transport) else { return }
         let target = unsafe frame.ipv6Address(transport &+ 8)  // the 24 bytes just checked

@@ -17,8 +17,8 @@ public enum Segmentation {
     /// - Parameters:
     ///   - index: from 0 up to `count`.
     ///   - output: a slot of its own.
-    /// - Returns: false if the packet is malformed, is none to be segmented, or has no such segment. It is to be dropped
-    ///   then.
+    /// - Returns: false if the packet is malformed, is none to be segmented, or has no such segment. It is to be
+    ///   dropped then.
     public static func writeSegment(_ index: Int, of packet: Packet, to output: inout Packet) -> Bool {
         guard packet.offload.isSegmented, let layout = SegmentLayout(packet), index >= 0, index < layout.count,
             unsafe packet.slot != output.slot
@@ -31,8 +31,8 @@ public enum Segmentation {
         output.start = Packet.headroom
         output.length = layout.headers &+ count
         output.offload = Offload()
-        // Both pieces lie in the source frame: `layout` has checked that `headers` do, and `from` is at most its length as
-        // `index` is below the number of segments. They are no longer than it, so they fit the other slot.
+        // Both pieces lie in the source frame: `layout` has checked that `headers` do, and `from` is at most its length
+        // as `index` is below the number of segments. They are no longer than it, so they fit the other slot.
         unsafe (output.slot + output.start).copyMemory(from: packet.slot + packet.start, byteCount: layout.headers)
         unsafe (output.slot + output.start + layout.headers).copyMemory(
             from: packet.slot + packet.start + from, byteCount: count)
@@ -88,8 +88,8 @@ private struct SegmentLayout: BitwiseCopyable {
             pseudoHeader = InternetChecksum.pseudoHeader(
                 source: key.ipv4Source, destination: key.ipv4Destination, protocolNumber: key.ipProtocol, length: 0)
         } else if isPartial && key.ipv6ExtensionHeaders & IPv6Chain.routing != 0 {
-            // Behind a routing header only the sender knows the last destination: its sum, less the whole length. The field
-            // lies in the transport header that extraction has checked.
+            // Behind a routing header only the sender knows the last destination: its sum, less the whole length. The
+            // field lies in the transport header that extraction has checked.
             let sum = unsafe packet.bigEndian(transport &+ (isTCP ? 16 : 6), as: UInt16.self)
             let length = UInt32(truncatingIfNeeded: packet.length &- transport)
             pseudoHeader = UInt64(sum) &+ InternetChecksum.difference(from: length, to: 0)
@@ -99,8 +99,8 @@ private struct SegmentLayout: BitwiseCopyable {
         }
     }
 
-    /// Sets lengths, IPv4 identification, sequence number, flags and checksums of a segment that still has the headers of
-    /// the whole. All of them lie in `headers`, which the segment has.
+    /// Sets lengths, IPv4 identification, sequence number, flags and checksums of a segment that still has the headers
+    /// of the whole. All of them lie in `headers`, which the segment has.
     func finish(_ output: inout Packet, index: Int, networkLength: Int) {
         let length = UInt16(truncatingIfNeeded: networkLength)
         if isIPv4 {

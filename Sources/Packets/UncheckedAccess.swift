@@ -1,5 +1,6 @@
-// The loads and stores of this module. A header's bounds are checked once, with `holds`; what follows is not checked again
-// in a release build. In a debug build every access is asserted, so that the tests find a load that nothing has vouched for.
+// The loads and stores of this module. A header's bounds are checked once, with `holds`; what follows is not checked
+// again in a release build. In a debug build every access is asserted, so that the tests find a load that nothing has
+// vouched for.
 
 public import OpenvSwitch
 

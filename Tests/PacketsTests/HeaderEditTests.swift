@@ -316,12 +316,12 @@ import Testing
     }
 
     @Test func untouchedBytesStay() throws {
-        let frame = Build.ethernet(
-            EtherType.ipv4, Build.completed(Build.ipv4(17, options: [1, 2, 3, 4], Build.udp([5, 6])), transport: 24, 17))
+        let packet = Build.ipv4(17, options: [1, 2, 3, 4], Build.udp([5, 6]))
+        let frame = Build.ethernet(EtherType.ipv4, Build.completed(packet, transport: 24, 17))
         let result = try edit(frame) { packet, offsets, key in
             HeaderEdit.setIPv4(
-                &packet, offsets, value: IPv4Edit(source: ~0, tos: 0xff, ttl: 7), mask: IPv4Edit(source: 0xff, ttl: 0xff),
-                key: &key)
+                &packet, offsets, value: IPv4Edit(source: ~0, tos: 0xff, ttl: 7),
+                mask: IPv4Edit(source: 0xff, ttl: 0xff), key: &key)
         }
         let changed = frame.indices.filter { frame[$0] != result.frame[$0] }
         // The TTL, the IPv4 checksum, the last byte of the source, the UDP checksum.

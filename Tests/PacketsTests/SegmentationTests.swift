@@ -40,13 +40,14 @@ import Testing
     @Test(arguments: shapes)
     func reassembles(_ shape: Shape) throws {
         var random = SplitMix64(seed: 0x5eed_0005)
-        for (payloadLength, size) in [(1, 1), (10, 3), (3000, 1448), (2896, 1448), (1448, 1448), (5, 1448), (60_000, 1400)]
-        {
+        let sizes = [(1, 1), (10, 3), (3000, 1448), (2896, 1448), (1448, 1448), (5, 1448), (60_000, 1400)]
+        for (payloadLength, size) in sizes {
             let payload = random.bytes(payloadLength)
             let flags: UInt16 = 0x0f9  // FIN, PSH, ACK, URG, ECE, CWR
+            let timestamps: [UInt8] = [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8]
             let message =
                 shape.number == 6
-                ? Build.tcp(sequence: 0xffff_ff00, flags: flags, options: [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8], payload)
+                ? Build.tcp(sequence: 0xffff_ff00, flags: flags, options: timestamps, payload)
                 : Build.udp(payload)
             let chain = shape.isIPv4 ? [] : Build.extensionHeader(next: shape.number)
             let options: [UInt8] = shape.isIPv4 ? [1, 1, 1, 0] : []
@@ -135,7 +136,8 @@ import Testing
         let first = Build.ethernet(EtherType.ipv4, Build.ipv4(6, fragment: 0x2000, Build.tcp(Array(1...50))))
         let later = Build.ethernet(EtherType.ipv4, Build.ipv4(6, fragment: 0x0001, Build.tcp(Array(1...50))))
         let cases: [([UInt8], UInt8)] = [
-            (udp4, Offload.tcpv4), (tcp6, Offload.tcpv4), (Build.tcp4, Offload.tcpv6), (Build.tcp4, Offload.udpSegments),
+            (udp4, Offload.tcpv4), (tcp6, Offload.tcpv4), (Build.tcp4, Offload.tcpv6),
+            (Build.tcp4, Offload.udpSegments),
             (udp4, Offload.udpFragments), (first, Offload.tcpv4), (later, Offload.tcpv4), (Build.arp(), Offload.tcpv4),
             (udp4, 2), (udp4, 0x7f), (udp4, Offload.ecn), ([], Offload.tcpv4), ([1, 2, 3], Offload.udpSegments),
         ]

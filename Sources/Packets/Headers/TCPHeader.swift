@@ -1,7 +1,7 @@
 /// A view of a TCP header (RFC 9293, 3.1).
 ///
-///      0            2                 4          8                 12                 14       16         18       20
-///     ├ source port ┼ destination port ┼ sequence ┼ acknowledgment ┼ offset 4│flags 12 ┼ window ┼ checksum ┼ urgent ┼ …
+///      0            2                 4          8             12                 14       16         18       20
+///     ├ source port ┼ destination port ┼ sequence ┼ acknowledg. ┼ offset 4│flags 12 ┼ window ┼ checksum ┼ urgent ┼ …
 ///
 /// The accessors cannot fail, as the initializer has checked that the header is there. Numbers are in host byte order.
 public struct TCPHeader: ~Escapable {

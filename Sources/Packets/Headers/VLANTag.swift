@@ -12,8 +12,8 @@ public struct VLANTag: ~Escapable {
     /// Bytes of the tag, without the EtherType behind it.
     public static let size = 4
 
-    /// A view of the tag at `offset` (12 for the outermost), or nil if no TPID stands there, or the frame ends before the
-    /// EtherType behind the tag does.
+    /// A view of the tag at `offset` (12 for the outermost), or nil if no TPID stands there, or the frame ends before
+    /// the EtherType behind the tag does.
     @inlinable
     @_lifetime(copy frame)
     public init?(_ frame: RawSpan, at offset: Int = 12) {
