@@ -1,7 +1,7 @@
 /// What a host has left undone on a frame: a checksum to be filled in, a segment to be cut (`struct virtio_net_hdr`).
 ///
-/// Offsets count from the first byte of the frame. The wire form is the ten bytes of the legacy virtio-net header in host
-/// byte order, as packet sockets (`PACKET_VNET_HDR`) and TAP devices (`IFF_VNET_HDR`) use it.
+/// Offsets count from the first byte of the frame. The wire form is the ten bytes of the legacy virtio-net header in
+/// host byte order, as packet sockets (`PACKET_VNET_HDR`) and TAP devices (`IFF_VNET_HDR`) use it.
 public struct Offload: Equatable, Sendable, BitwiseCopyable {
     /// `VIRTIO_NET_HDR_F_*`.
     public var flags: UInt8

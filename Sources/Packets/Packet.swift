@@ -70,8 +70,8 @@ public struct Packet: BitwiseCopyable {
         return true
     }
 
-    /// The slot's memory from the frame's usual place on, for a receiver to write a frame to. A virtio-net header is written
-    /// in the `Offload.wireSize` bytes in front of it.
+    /// The slot's memory from the frame's usual place on, for a receiver to write a frame to. A virtio-net header is
+    /// written in the `Offload.wireSize` bytes in front of it.
     public var receiveBuffer: UnsafeMutableRawBufferPointer {
         unsafe UnsafeMutableRawBufferPointer(start: slot + Self.headroom, count: Self.maximumLength)
     }
@@ -110,8 +110,8 @@ public struct Packet: BitwiseCopyable {
 
 /// The slots of one thread: memory for frames, given out one after the other and taken back all at once.
 ///
-/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together. There
-/// is no list of free slots and no count of references to keep right.
+/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together.
+/// There is no list of free slots and no count of references to keep right.
 @safe
 public struct PacketPool: ~Copyable {
     private let memory: UnsafeMutableRawPointer

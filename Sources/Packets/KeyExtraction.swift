@@ -1,0 +1,182 @@
+public import OpenvSwitch
+
+/// From a frame to the key it is matched by.
+///
+/// Total: whatever the bytes, the key has a value. A header that is cut off or lies about its length leaves its fields
+/// and those of all headers in it at zero.
+public enum KeyExtraction {
+    /// Fills in what the frame itself says: everything in the key but the recirculation, the hash, priority, mark and
+    /// port, which the caller has set.
+    ///
+    /// - Parameters:
+    ///   - frame: an Ethernet frame without its check sequence.
+    ///   - offload: tells a UDP datagram that is still to be fragmented, which counts as a first fragment.
+    ///   - key: zero but for those fields.
+    /// - Returns: where the headers begin, or nil if the frame is shorter than an Ethernet header and is to be dropped.
+    public static func extract(_ frame: RawSpan, offload: Offload, into key: inout FlowKey) -> HeaderOffsets? {
+        guard let ethernet = EthernetHeader(frame) else { return nil }
+        key.kind = 1
+        key.ethernetSource = ethernet.source
+        key.ethernetDestination = ethernet.destination
+        var type = ethernet.etherType
+        var offsets = HeaderOffsets()
+        offsets.network = EthernetHeader.size
+        if VLANTag.isTPID(type) { type = tags(frame, &offsets, into: &key) }
+        if type < EtherType.minimum { type = linkControl(frame, &offsets) }
+        key.etherType = type
+
+        switch type {
+        case EtherType.ipv4: ipv4(frame, offload, &offsets, into: &key)
+        case EtherType.ipv6: ipv6(frame, offload, &offsets, into: &key)
+        case EtherType.arp, EtherType.rarp:
+            guard let arp = ARPHeader(frame, at: offsets.network) else { break }
+            key.ipProtocol = UInt8(exactly: arp.operation) ?? 0
+            key.ipv4Source = arp.sourceAddress
+            key.ipv4Destination = arp.targetAddress
+            key.arpSourceMAC = arp.sourceMAC
+            key.arpTargetMAC = arp.targetMAC
+        default: break
+        }
+        return offsets
+    }
+
+    // MARK: Link layer
+
+    /// Up to two VLAN tags. A tag that is cut off is none: its TPID is the EtherType then.
+    /// - Returns: the EtherType behind them.
+    private static func tags(_ frame: RawSpan, _ offsets: inout HeaderOffsets, into key: inout FlowKey) -> UInt16 {
+        guard let outer = VLANTag(frame, at: 12) else { return EthernetHeader(frame)?.etherType ?? 0 }
+        key.vlanTPID = outer.tpid
+        key.vlanTCI = outer.tci | FlowKey.vlanPresent
+        offsets.network = 18
+        guard let inner = VLANTag(frame, at: 16) else { return outer.nextType }
+        key.innerVLANTPID = inner.tpid
+        key.innerVLANTCI = inner.tci | FlowKey.vlanPresent
+        offsets.network = 22
+        return inner.nextType
+    }
+
+    /// An IEEE 802.3 frame: the type in a SNAP header of the organisation 0 (RFC 1042), if there is one.
+    private static func linkControl(_ frame: RawSpan, _ offsets: inout HeaderOffsets) -> UInt16 {
+        guard frame.holds(8, at: offsets.network) else { return EtherType.ieee8022 }
+        // DSAP, SSAP, control, organisation (3 bytes), type: the eight bytes just checked. The control byte may be any.
+        let header = unsafe frame.bigEndian(offsets.network, as: UInt64.self)
+        let type = UInt16(truncatingIfNeeded: header)
+        guard header &>> 16 & 0xffff_00ff_ffff == 0xaaaa_0000_0000 else { return EtherType.ieee8022 }
+        offsets.network &+= 8
+        return type >= EtherType.minimum ? type : EtherType.ieee8022
+    }
+
+    // MARK: Network layer
+
+    @inline(__always)
+    private static func ipv4(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) {
+        guard let ip = IPv4Header(frame, at: offsets.network) else { return }
+        key.ipv4Source = ip.source
+        key.ipv4Destination = ip.destination
+        key.ipProtocol = ip.protocolNumber
+        key.ipTOS = ip.tos
+        key.ipTTL = ip.ttl
+        if ip.fragmentOffset != 0 {
+            key.fragment = Fragment.later
+            return
+        }
+        if ip.hasMoreFragments || isToBeFragmented(offload) { key.fragment = Fragment.first }
+        let transport = offsets.network &+ ip.headerLength
+        if ip.protocolNumber == IPProtocol.icmp {
+            guard let icmp = ICMPHeader(frame, at: transport) else { return }
+            key.transportSource = UInt16(icmp.type)
+            key.transportDestination = UInt16(icmp.code)
+            offsets.transport = transport
+        } else {
+            ports(frame, at: transport, ip.protocolNumber, &offsets, into: &key)
+        }
+    }
+
+    private static func ipv6(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) {
+        guard let ip = IPv6Header(frame, at: offsets.network) else { return }
+        key.ipv6Source = ip.source
+        key.ipv6Destination = ip.destination
+        key.ipTOS = ip.trafficClass
+        key.ipTTL = ip.hopLimit
+        key.ipv6Label = ip.flowLabel
+        let chain = IPv6Chain(frame, first: ip.nextHeader, at: offsets.network &+ IPv6Header.size)
+        key.ipProtocol = chain.upperProtocol
+        key.fragment = chain.fragment
+        key.ipv6ExtensionHeaders = chain.headers
+        guard chain.transport >= 0 else { return }
+        if isToBeFragmented(offload) { key.fragment = Fragment.first }
+        if chain.upperProtocol == IPProtocol.icmpv6 {
+            guard let icmp = ICMPHeader(frame, at: chain.transport) else { return }
+            key.transportSource = UInt16(icmp.type)
+            key.transportDestination = UInt16(icmp.code)
+            offsets.transport = chain.transport
+            if icmp.code == 0 && (icmp.type == 135 || icmp.type == 136) {
+                neighbour(frame, at: chain.transport, into: &key)
+            }
+        } else {
+            ports(frame, at: chain.transport, chain.upperProtocol, &offsets, into: &key)
+        }
+    }
+
+    @inline(__always)
+    private static func isToBeFragmented(_ offload: Offload) -> Bool {
+        offload.segmentation & ~Offload.ecn == Offload.udpFragments
+    }
+
+    /// A neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4): its target and the link-layer addresses.
+    ///
+    /// A second address of a kind makes the whole message count as nothing; an option with a bad length ends the
+    /// reading.
+    private static func neighbour(_ frame: RawSpan, at transport: Int, into key: inout FlowKey) {
+        guard frame.holds(24, at: transport) else { return }
+        let target = unsafe frame.ipv6Address(transport &+ 8)  // the 24 bytes just checked
+        var source: UInt64 = 0
+        var destination: UInt64 = 0
+        var offset = transport &+ 24
+        while frame.holds(8, at: offset) {
+            // Type, length in units of eight bytes, value: the eight bytes just checked.
+            let type = unsafe frame.bigEndian(offset, as: UInt8.self)
+            let size = unsafe Int(frame.bigEndian(offset &+ 1, as: UInt8.self)) &* 8
+            guard size > 0 && frame.holds(size, at: offset) else { break }
+            if size == 8 && (type == 1 || type == 2) {
+                let address = unsafe frame.mac(offset &+ 2)
+                guard (type == 1 ? source : destination) == 0 else { return }
+                if type == 1 { source = address } else { destination = address }
+            }
+            offset &+= size
+        }
+        key.ndTarget = target
+        key.ndSourceMAC = source
+        key.ndTargetMAC = destination
+    }
+
+    // MARK: Transport layer
+
+    @inline(__always)
+    private static func ports(
+        _ frame: RawSpan, at transport: Int, _ number: UInt8, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) {
+        switch number {
+        case IPProtocol.tcp:
+            guard let tcp = TCPHeader(frame, at: transport) else { return }
+            key.transportSource = tcp.sourcePort
+            key.transportDestination = tcp.destinationPort
+            key.tcpFlags = tcp.flags
+        case IPProtocol.udp:
+            guard let udp = UDPHeader(frame, at: transport) else { return }
+            key.transportSource = udp.sourcePort
+            key.transportDestination = udp.destinationPort
+        case IPProtocol.sctp:
+            guard let sctp = SCTPHeader(frame, at: transport) else { return }
+            key.transportSource = sctp.sourcePort
+            key.transportDestination = sctp.destinationPort
+        default: return
+        }
+        offsets.transport = transport
+    }
+}
