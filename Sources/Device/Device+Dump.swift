@@ -1,6 +1,7 @@
 import Datapath
 import Netlink
 import OpenvSwitch
+import Synchronization
 
 // Dumps. A dump is a walk over a table in the order of numbers that never change: serials of datapaths and flows, port
 // numbers, interface indexes. The place in it is a cursor that the client keeps. A record that is there throughout is
@@ -62,8 +63,10 @@ extension Device {
         }
         // The dump is taken out of the handle while it goes on, so that two readers cannot both advance it.
         guard var dump = handle.state.withLock({ $0.writtenDump.take() }) else { return IOResult(.success) }
-        guard let message = try? Message(dump.request.rawSpan) else { return IOResult(.success) }
-        switch self.dump(message, from: dump.cursor, &output) {
+        let request = dump.request
+        guard let message = try? Message(request.rawSpan) else { return IOResult(.success) }
+        let cursor = dump.cursor
+        switch self.dump(message, from: cursor, &output) {
         case .success(let next):
             if !next.isZero {
                 dump.cursor = next

@@ -18,12 +18,23 @@ struct Request: ~Escapable {
     /// Room for replies, in bytes.
     let room: Int
 
+    @_lifetime(copy message)
+    init(_ message: Message, _ ovs: OVSHeader, _ handle: Handle, room: Int) {
+        self.message = message
+        self.ovs = ovs
+        self.handle = handle
+        self.room = room
+    }
+
     var flags: MessageFlags { message.header.flags }
 
     /// The attributes behind the three headers.
     var attributes: Attributes {
         @_lifetime(copy self)
-        get { Attributes(message.bytes.clamped(OVSHeader.attributesOffset..<message.bytes.byteCount), baseOffset: OVSHeader.attributesOffset) }
+        get {
+            let offset = OVSHeader.attributesOffset
+            return Attributes(message.bytes.clamped(offset..<message.bytes.byteCount), baseOffset: offset)
+        }
     }
 
     /// Reads the attributes by a policy.
@@ -132,8 +143,7 @@ extension Device {
             throw .error(RequestError(Errno.notSupported, "a dump is an I/O control of its own, not a transaction"))
         }
         try checkAccess(family, ovs.command, handle)
-        let request = Request(
-            message: message, ovs: ovs, handle: handle, room: output.limit - output.count)
+        let request = Request(message, ovs, handle, room: output.limit - output.count)
         let provider = control.provider
         try control.withControl { control throws(Refusal) in
             control.tend()

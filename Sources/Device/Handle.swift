@@ -103,28 +103,17 @@ public final class Handle: Sendable {
 
     /// Moves the oldest message of a queue to the output.
     func read(_ queue: QueueKind, _ output: inout MessageWriter) -> IOResult {
-        state.withLock { state in
-            switch queue {
-            case .event: return Self.read(&state.events, &output)
-            case .packet: return Self.read(&state.packets, &output)
-            }
-        }
-    }
-
-    private static func read(_ queue: inout MessageQueue?, _ output: inout MessageWriter) -> IOResult {
         guard output.limit - output.count >= ErrorMessage.cappedSize else {
             return IOResult(.invalidLength, information: ErrorMessage.cappedSize)
         }
-        guard var messages = queue.take() else { return IOResult(.success) }
-        defer { queue = .some(messages) }
-        let loss = messages.takeLoss()
-        guard loss == 0 else { return IOResult(.overflow, information: Int(clamping: loss)) }
-        guard let message = messages.first else { return IOResult(.success) }
-        do { try output.append(raw: message) } catch {
-            return IOResult(.bufferTooSmall, information: netlinkAligned(message.byteCount))
+        return state.withLock { state in
+            let result =
+                switch queue {
+                case .event: state.events?.moveFirst(to: &output)
+                case .packet: state.packets?.moveFirst(to: &output)
+                }
+            return result ?? IOResult(.success)
         }
-        messages.removeFirst()
-        return IOResult(.success)
     }
 
     /// Waits for a queue: completes at once if it has something, else when it gets something.

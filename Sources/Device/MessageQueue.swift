@@ -1,4 +1,5 @@
 import Netlink
+import OpenvSwitch
 
 /// A bounded queue of messages for one reader: a ring of bytes with its counters inside.
 ///
@@ -67,7 +68,7 @@ struct MessageQueue: ~Copyable {
 
     /// The oldest message; nil if there is none.
     var first: RawSpan? {
-        @_lifetime(borrow self)
+        @_lifetime(&self)
         mutating get {
             guard count > 0 else { return nil }
             var length = unsafe memory.load(fromByteOffset: head, as: Int.self)
@@ -78,7 +79,7 @@ struct MessageQueue: ~Copyable {
             }
             // The record was written by `append`, whole and inside the ring.
             let span = unsafe RawSpan(_unsafeStart: memory + head + Self.header, byteCount: length)
-            return unsafe _overrideLifetime(span, borrowing: self)
+            return unsafe _overrideLifetime(span, mutating: &self)
         }
     }
 
@@ -91,9 +92,19 @@ struct MessageQueue: ~Copyable {
         count -= 1
     }
 
-    /// The number of messages lost since the last call; the reader has been told then.
-    mutating func takeLoss() -> UInt64 {
-        defer { unreportedLoss = 0 }
-        return unreportedLoss
+    /// Moves the oldest message to the output, or reports a loss first, once.
+    mutating func moveFirst(to output: inout MessageWriter) -> IOResult {
+        guard unreportedLoss == 0 else {
+            defer { unreportedLoss = 0 }
+            return IOResult(.overflow, information: Int(clamping: unreportedLoss))
+        }
+        do throws(NetlinkError) {
+            guard let message = first else { return IOResult(.success) }
+            try output.append(raw: message)
+        } catch {
+            return IOResult(.bufferTooSmall, information: netlinkAligned(first?.byteCount ?? 0))
+        }
+        removeFirst()
+        return IOResult(.success)
     }
 }

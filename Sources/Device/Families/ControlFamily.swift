@@ -1,6 +1,7 @@
 import Datapath
 import Netlink
 import OpenvSwitch
+import Synchronization
 
 /// Family `ovs_win_control`: properties of a handle, and the subscriptions of the older interface.
 extension Device {

@@ -1,0 +1,55 @@
+public import Device
+import Netlink
+public import OpenvSwitch
+import Synchronization
+
+/// The device in the same process. No thread and no descriptor are involved.
+extension Device: DeviceTransport {
+    public func connect() throws(DeviceError) -> any DeviceConnection {
+        InProcessConnection(try open(.change))
+    }
+}
+
+/// A handle of a device in the same process.
+public final class InProcessConnection: DeviceConnection {
+    private let handle: Handle
+
+    public init(_ handle: Handle) { self.handle = handle }
+
+    deinit { handle.close() }
+
+    public var portID: UInt32 { handle.portID }
+
+    public func control(_ code: IOControlCode, input: [UInt8], capacity: Int) throws(DeviceError) -> [UInt8] {
+        var output = MessageWriter(capacity: min(capacity, 4096), limit: capacity)
+        let result = handle.control(code, input: input.rawSpan, output: &output)
+        guard result.status == .success else { throw DeviceError(result) }
+        return output.bytes
+    }
+
+    public func pend(_ queue: QueueKind) async throws(DeviceError) {
+        let handle = handle
+        let status = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<IOStatus, Never>) in
+                var output = MessageWriter(capacity: 0)
+                let input = withUnsafeBytes(of: queue.rawValue) { Array($0) }
+                let result = handle.control(.pend, input: input.rawSpan, output: &output) { status in
+                    continuation.resume(returning: status)
+                }
+                if result.status != .pending { continuation.resume(returning: result.status) }
+                // A task that was cancelled before the request was pended has not cancelled it.
+                if result.status == .pending, Task.isCancelled { _ = Self.cancel(handle) }
+            }
+        } onCancel: {
+            _ = Self.cancel(handle)
+        }
+        guard status == .success else { throw DeviceError(status) }
+    }
+
+    private static func cancel(_ handle: Handle) -> IOResult {
+        var output = MessageWriter(capacity: 0)
+        return handle.control(.cancel, input: [].rawSpan, output: &output)
+    }
+
+    public func close() { handle.close() }
+}
