@@ -13,6 +13,7 @@ final class InterfaceWatcher: Sendable {
     private let end: Descriptor
     private let handler = Mutex<Handler?>(nil)
     private let thread = Mutex<PlainThread?>(nil)
+    private let resynchronized = Atomic<Int>(0)
 
     /// Subscribes in the network namespace of the calling thread and begins to watch. What happens after this returns is
     /// reported to the handler set at that time.
@@ -43,6 +44,11 @@ final class InterfaceWatcher: Sendable {
         handler?(event)
     }
 
+    /// How often the interfaces had to be listed again.
+    var resynchronizations: Int { resynchronized.load(ordering: .relaxed) }
+
+    fileprivate func countResynchronization() { resynchronized.wrappingAdd(1, ordering: .relaxed) }
+
     fileprivate var endDescriptor: Int32 { end.raw }
 }
 
@@ -52,6 +58,13 @@ private final class Loop: @unchecked Sendable {  // used by that one thread only
     private var route: RouteSocket
     private var table: InterfaceTable
     private var buffer = [UInt8](repeating: 0, count: NetlinkRouteDescriptor.largestDatagram)
+    /// Messages were lost; the table may not be right.
+    private var isStale = false
+
+    /// Milliseconds after which a list that could not be had is asked for again.
+    private static let retryInterval: Int32 = 100
+    /// Messages that are thrown away at most before a list is asked for; more than a socket holds.
+    private static let discardLimit = 100_000
 
     init(news: consuming NetlinkRouteDescriptor, route: consuming RouteSocket, table: InterfaceTable) {
         self.news = news
@@ -66,15 +79,16 @@ private final class Loop: @unchecked Sendable {  // used by that one thread only
                 pollfd(fd: watcher.endDescriptor, events: Int16(POLLIN), revents: 0),
             ]
             // The array holds both entries during the call.
-            _ = Syscall.raw { unsafe poll(&waiting, 2, -1) }
+            _ = Syscall.raw { unsafe poll(&waiting, 2, isStale ? Self.retryInterval : -1) }
             if waiting[1].revents != 0 { return }
             if waiting[0].revents != 0 { drain(watcher) }
+            if isStale { resynchronize(watcher) }
         }
     }
 
     /// Reads what has come.
     private func drain(_ watcher: InterfaceWatcher) {
-        while true {
+        while !isStale {
             do {
                 let count = try news.receive(into: &buffer, waits: false)
                 // The span holds initialized bytes of the array, which is not changed while it is read.
@@ -82,10 +96,22 @@ private final class Loop: @unchecked Sendable {  // used by that one thread only
             } catch {
                 if error.errno == EAGAIN { return }
                 // ENOBUFS: messages were lost. Anything else is as good a reason to look for ourselves.
-                resynchronize(watcher)
-                if error.errno != ENOBUFS && error.errno != EMSGSIZE { return }
+                isStale = true
             }
         }
+    }
+
+    /// Lists the interfaces and reports the differences.
+    private func resynchronize(_ watcher: InterfaceWatcher) {
+        // What waits in the socket is older than the list and must not be taken for news; and the kernel, once it had to
+        // drop a message, drops all until the socket is empty. What comes from then on is whole again.
+        for _ in 0..<Self.discardLimit {
+            do { _ = try news.receive(into: &buffer, waits: false) } catch { if error.errno == EAGAIN { break } }
+        }
+        guard let links = try? route.links() else { return }  // tried again soon
+        isStale = false
+        watcher.countResynchronization()
+        for event in table.replace(by: links) { watcher.report(event) }
     }
 
     private func take(_ bytes: RawSpan, _ watcher: InterfaceWatcher) {
@@ -99,11 +125,6 @@ private final class Loop: @unchecked Sendable {  // used by that one thread only
                 guard link.family == UInt8(AF_UNSPEC) else { continue }
                 if let event = isNew ? table.update(link) : table.remove(link.ifindex) { watcher.report(event) }
             }
-        } catch { resynchronize(watcher) }
-    }
-
-    private func resynchronize(_ watcher: InterfaceWatcher) {
-        guard let links = try? route.links() else { return }
-        for event in table.replace(by: links) { watcher.report(event) }
+        } catch { isStale = true }
     }
 }

@@ -10,7 +10,7 @@ import Synchronization
 @safe
 public final class LinuxPorts: PortProvider {
     private let table = PortTable()
-    private let workers: [PortWorker]
+    let workers: [PortWorker]
     private let watcher: InterfaceWatcher
     private let state: Mutex<State>
     /// For what the control thread transmits; a worker has its own.
