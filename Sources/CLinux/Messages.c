@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 _Static_assert(sizeof(struct clinux_mmsghdr) == sizeof(struct mmsghdr), "layout of struct mmsghdr");
-_Static_assert(offsetof(struct clinux_mmsghdr, length) == offsetof(struct mmsghdr, msg_len), "layout of struct mmsghdr");
+_Static_assert(offsetof(struct clinux_mmsghdr, length) == offsetof(struct mmsghdr, msg_len), "layout of mmsghdr");
 
 int clinux_recvmmsg(int descriptor, struct clinux_mmsghdr *messages, unsigned int count, int flags) {
     return recvmmsg(descriptor, (struct mmsghdr *)messages, count, flags, NULL);

@@ -76,14 +76,14 @@ struct IngressGuard: ~Copyable, Sendable {
         case EINVAL, ENOSYS, EOPNOTSUPP:
             PortError(
                 errno: EOPNOTSUPP,
-                message: "cannot attach \(name): this kernel has no TCX hook to keep its frames from the host; Linux 6.6 "
-                    + "or newer, built with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS, has it")
+                message: "cannot attach \(name): this kernel has no TCX hook to keep its frames from the host; Linux "
+                    + "6.6 or newer, built with CONFIG_BPF_SYSCALL and CONFIG_NET_XGRESS, has it")
         case ESTALE: PortError(errno: EBUSY, message: "\(name) was attached by another process at the same time")
         case EPERM, EACCES:
             PortError(
                 errno: EPERM,
-                message: "cannot attach \(name): loading the program that keeps its frames from the host needs CAP_BPF, "
-                    + "CAP_NET_ADMIN and CAP_NET_RAW")
+                message: "cannot attach \(name): loading the program that keeps its frames from the host needs "
+                    + "CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW")
         default: PortError(error)
         }
     }

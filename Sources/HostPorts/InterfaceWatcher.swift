@@ -15,11 +15,12 @@ final class InterfaceWatcher: Sendable {
     private let thread = Mutex<PlainThread?>(nil)
     private let resynchronized = Atomic<Int>(0)
 
-    /// Subscribes in the network namespace of the calling thread and begins to watch. What happens after this returns is
-    /// reported to the handler set at that time.
+    /// Subscribes in the network namespace of the calling thread and begins to watch. What happens after this returns
+    /// is reported to the handler set at that time.
     init() throws(LinuxError) {
         end = try Descriptor.event()
-        // Subscribed before the list is taken: what changes in between is seen in either, and a second sight is no news.
+        // Subscribed before the list is taken: what changes in between is seen in either, and a second sight is no
+        // news.
         let news = try NetlinkRouteDescriptor(groups: UInt32(RTMGRP_LINK))
         var route = try RouteSocket()
         var table = InterfaceTable()
@@ -103,8 +104,8 @@ private final class Loop: @unchecked Sendable {  // used by that one thread only
 
     /// Lists the interfaces and reports the differences.
     private func resynchronize(_ watcher: InterfaceWatcher) {
-        // What waits in the socket is older than the list and must not be taken for news; and the kernel, once it had to
-        // drop a message, drops all until the socket is empty. What comes from then on is whole again.
+        // What waits in the socket is older than the list and must not be taken for news; and the kernel, once it had
+        // to drop a message, drops all until the socket is empty. What comes from then on is whole again.
         for _ in 0..<Self.discardLimit {
             do { _ = try news.receive(into: &buffer, waits: false) } catch { if error.errno == EAGAIN { break } }
         }

@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// A raw packet socket of one interface (`AF_PACKET`), with a virtio-net header in front of each frame in both directions.
+/// A raw packet socket of one interface (`AF_PACKET`), with a virtio-net header in front of each frame in both
+/// directions.
 struct PacketSocket: ~Copyable, Sendable {
     let descriptor: Descriptor
     private let ifindex: Int32

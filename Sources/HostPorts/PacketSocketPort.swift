@@ -2,7 +2,8 @@ import Datapath
 import Glibc
 import Synchronization
 
-/// The device of a `netdev` vport: an interface of the host, its frames taken by a packet socket and kept from the host.
+/// The device of a `netdev` vport: an interface of the host, its frames taken by a packet socket and kept from the
+/// host.
 ///
 /// All that it does to the interface (promiscuity, the guard) ends with its descriptors.
 final class PacketSocketPort: Sendable {

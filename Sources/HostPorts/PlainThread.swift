@@ -16,7 +16,9 @@ struct PlainThread: @unchecked Sendable {
         let result = unsafe pthread_create(
             &thread, nil,
             { argument in
-                if let argument = unsafe argument { unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().run() }
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().run()
+                }
                 return nil
             }, box.toOpaque())
         guard result == 0 else {

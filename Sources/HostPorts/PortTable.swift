@@ -3,15 +3,15 @@ import Synchronization
 
 /// What the packet threads know of the open devices: a fixed table, read without a lock.
 ///
-/// A token is a slot's index with the generation of the slot's tenant. When a device is closed the generation goes on, so
-/// that a stale token finds nothing.
+/// A token is a slot's index with the generation of the slot's tenant. When a device is closed the generation goes on,
+/// so that a stale token finds nothing.
 @safe
 final class PortTable: @unchecked Sendable {
     /// The most devices that are open at once.
     static let capacity = 4096
 
-    // Allocated for the table's life; the slots' shared words are atomic, and the rest of a slot is written only while no
-    // packet thread looks at it (see `Slot`).
+    // Allocated for the table's life; the slots' shared words are atomic, and the rest of a slot is written only while
+    // no packet thread looks at it (see `Slot`).
     private let slots: UnsafeMutablePointer<Slot>
 
     /// One device.

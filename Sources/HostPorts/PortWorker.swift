@@ -6,8 +6,8 @@ import Synchronization
 
 /// A thread that receives from its ports, runs the switch on what came, and transmits the outcome.
 ///
-/// Control calls come from one thread at a time; they hand nothing over but descriptors to wait on. The worker answers a
-/// signal of control between two batches, which is how control knows that no batch uses a port any more.
+/// Control calls come from one thread at a time; they hand nothing over but descriptors to wait on. The worker answers
+/// a signal of control between two batches, which is how control knows that no batch uses a port any more.
 final class PortWorker: Sendable {
     let table: PortTable
     let poller: Descriptor

@@ -42,8 +42,8 @@ struct Receiver: ~Copyable {
         for index in 0..<count { unsafe batch.prepareReceive(index, into: free[index]) }
         let received = batch.receive(descriptor, count: count)
         guard received > 0 else {
-            // An error is the socket's, reported once: the interface went down (ENETDOWN), or a frame had an offload that
-            // the virtio-net header has no word for (EINVAL), and is lost.
+            // An error is the socket's, reported once: the interface went down (ENETDOWN), or a frame had an offload
+            // that the virtio-net header has no word for (EINVAL), and is lost.
             if received == -Int(EINVAL) { table.countReceiveErrors(1, token) }
             return received != -Int(EBADF)
         }

@@ -3,7 +3,8 @@ import Datapath
 import Glibc
 import Packets
 
-/// The device of an `internal` vport: a TAP device, which the host sees as an interface. It is gone with its descriptor.
+/// The device of an `internal` vport: a TAP device, which the host sees as an interface. It is gone with its
+/// descriptor.
 final class TapPort: Sendable {
     let name: String
     private let device: Descriptor
@@ -49,13 +50,13 @@ final class TapPort: Sendable {
         case ENOENT, ENODEV, ENXIO:
             throw PortError(
                 errno: number,
-                message: "internal ports need TAP devices and there is no /dev/net/tun: load the module tun (modprobe tun), "
-                    + "or make the node (mkdir -p /dev/net; mknod /dev/net/tun c 10 200)")
+                message: "internal ports need TAP devices and there is no /dev/net/tun: load the module tun "
+                    + "(modprobe tun), or make the node (mkdir -p /dev/net; mknod /dev/net/tun c 10 200)")
         case EPERM, EACCES:
             throw PortError(
                 errno: number,
-                message: "internal ports need TAP devices and /dev/net/tun may not be opened: in a container the device "
-                    + "must be allowed (--device /dev/net/tun) and the process needs CAP_NET_ADMIN")
+                message: "internal ports need TAP devices and /dev/net/tun may not be opened: in a container the "
+                    + "device must be allowed (--device /dev/net/tun) and the process needs CAP_NET_ADMIN")
         default:
             throw PortError(LinuxError(errno: number, call: "open", message: "cannot open /dev/net/tun"))
         }

@@ -1,7 +1,7 @@
 import Packets
 
-// The ten bytes of the legacy virtio-net header (`struct virtio_net_hdr`), in host byte order, as packet sockets and TAP
-// devices put them in front of a frame.
+// The ten bytes of the legacy virtio-net header (`struct virtio_net_hdr`), in host byte order, as packet sockets and
+// TAP devices put them in front of a frame.
 
 extension Offload {
     /// The longest header length that is told to the kernel. It only says how much of a frame to keep in one piece; the

@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import OpenvSwitch
+import Packets
 import Synchronization
 import Testing
 
@@ -180,10 +181,11 @@ struct PortTests {
                 """,
             ])
             #expect(server.waitFor("ready"))
-            try TestHost.run([
-                "ip", "netns", "exec", hosts.a.name, "python3", "-c",
-                "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 1000, ('10.0.0.2', 4000))",
-            ])
+            let script = """
+                import socket
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x" * 1000, ("10.0.0.2", 4000))
+                """
+            try TestHost.run(["ip", "netns", "exec", hosts.a.name, "python3", "-c", script])
             return server.finish().output
         }
         #expect(received.contains("got 1000"))
@@ -221,7 +223,8 @@ struct PortTests {
                 s.setsockopt(263, 15, 1)
                 addresses = bytes.fromhex("ffffffffffff020000000001")
                 plain = struct.pack("=BBHHHH", 0, 0, 0, 0, 0, 0)
-                ip = bytes.fromhex("4500002e000000004011000001010101" "02020202") + struct.pack("!HHHH", 1, 2, 26, 0) + b"y" * 18
+                ip = bytes.fromhex("4500002e000000004011000001010101" "02020202")
+                ip += struct.pack("!HHHH", 1, 2, 26, 0) + b"y" * 18
                 s.send(plain + addresses + bytes.fromhex("0800") + ip)
                 s.send(plain + addresses + bytes.fromhex("8100a064" "0800") + ip)
                 s.send(plain + addresses + bytes.fromhex("88a80005" "81000006" "0800") + ip)
@@ -235,7 +238,8 @@ struct PortTests {
         #expect(output.contains("frame 60 none 08004500 csum 0"), "\(output)")
         #expect(output.contains("frame 60 8100:a064 08004500 csum 0"), "\(output)")
         #expect(output.contains("frame 64 88a8:0005 81000006 csum 0"), "\(output)")
-        // The place of the checksum is counted without the tag again: it moved by four on the way in, and was right out.
+        // The place of the checksum is counted without the tag again: it moved by four on the way in, and was right
+        // out.
         #expect(output.contains("frame 60 8100:0064 08004500 csum 1 34 6"), "\(output)")
     }
 
@@ -280,6 +284,61 @@ struct PortTests {
             let again = try sw.openInternal("br0")
             #expect(again.token != tap.token)
             #expect(sw.ports.statistics(of: tap) == nil)
+        }
+    }
+
+    @Test func transmittingCountsWhatWasTaken() throws {
+        let hosts = try TwoHosts()
+        try hosts.s.enter {
+            let sw = try TestSwitch()
+            let sa = try sw.openInterface("sa")
+            let tap = try sw.openInternal("br0")
+            var pool = PacketPool(capacity: 64)
+
+            /// Transmits frames of these sizes to a device.
+            func transmit(_ sizes: [Int], etherType: [UInt8] = [0x88, 0xb5], to token: UInt64) throws -> Int {
+                pool.reset()
+                var packets: [Packet] = []
+                for size in sizes {
+                    guard var packet = pool.take() else { throw TestHost.Unfit(description: "the pool is too small") }
+                    var frame = [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8] + etherType
+                    frame += [UInt8](repeating: 0, count: size - frame.count)
+                    let isAssigned = unsafe packet.assign(frame.span.bytes)
+                    #expect(isAssigned)
+                    packets.append(packet)
+                }
+                return unsafe packets.withUnsafeMutableBufferPointer { unsafe sw.ports.transmit($0, to: token) }
+            }
+            func received() throws -> UInt64 {
+                try hosts.a.enter {
+                    var route = try RouteSocket()
+                    let link = try route.link(index: route.link(named: "a0").ifindex, statistics: true)
+                    return try #require(link.statistics).receivedPackets
+                }
+            }
+            let before = try received()
+            // One that is too long is left out, those behind it are not.
+            #expect(try transmit([60, 1514, 1515, 60, 9000, 60], to: sa.token) == 4)
+            #expect(try transmit([1518, 1519], etherType: [0x81, 0, 0, 5, 8, 0], to: sa.token) == 1)
+            #expect(try transmit([Int](repeating: 100, count: 64), to: sa.token) == 64)
+            #expect(try transmit([], to: sa.token) == 0)
+            #expect(try TestHost.eventually { try received() == before + 69 })
+            // Tokens that stand for nothing.
+            #expect(try transmit([60], to: sa.token &+ 1 << 32) == 0)
+            #expect(try transmit([60], to: sa.token &+ 100) == 0)
+            #expect(try transmit([60], to: .max) == 0)
+            #expect(try transmit([60], to: 0) == 0)
+            // A device that is down takes nothing.
+            #expect(try transmit([60, 60], to: tap.token) == 0)
+            try hosts.s.ip("link set br0 up")
+            #expect(try transmit([60, 1514, 60], to: tap.token) == 3)
+            #expect(try #require(sw.ports.statistics(of: tap)).receivedPackets == 3)
+            try hosts.s.ip("link set sa down")
+            #expect(try transmit([60, 60], to: sa.token) == 0)
+            try hosts.s.ip("link set sa up")
+            #expect(try transmit([60, 60], to: sa.token) == 2)
+            sw.ports.close(sa)
+            #expect(try transmit([60], to: sa.token) == 0)
         }
     }
 
@@ -362,7 +421,8 @@ struct PortTests {
                 #expect(found, "\(line): \(events.withLock { $0 })")
             }
             try expect("link add w0 type veth peer name w1") {
-                if case .added(let new) = $0 { new.name == "w0" && !new.isUp && new.isEthernet && new.mac != 0 } else { false }
+                guard case .added(let new) = $0 else { return false }
+                return new.name == "w0" && !new.isUp && new.isEthernet && new.mac != 0
             }
             try expect("link set w0 up") {
                 if case .changed(let new) = $0 { new.name == "w0" && new.isUp && !new.hasCarrier } else { false }
@@ -387,10 +447,12 @@ struct PortTests {
             try namespace.ip("link set w2 master b0")
             events.withLock { $0 = [] }
             try namespace.ip("link set w2 nomaster")
+            #expect(TestHost.eventually(within: 0.2) { events.withLock { !$0.isEmpty } })
+            usleep(50_000)
+            #expect(!events.withLock { $0.contains { if case .removed = $0 { true } else { false } } })
             try expect("link set w1 down") {
                 if case .changed(let new) = $0 { new.name == "w1" && !new.isUp } else { false }
             }
-            #expect(!events.withLock { $0.contains { if case .removed = $0 { true } else { false } } })
             try expect("link del w2") { if case .removed(let old) = $0 { old.name == "w2" } else { false } }
             #expect(TestHost.eventually(within: 0.2) {
                 events.withLock { $0.contains { if case .removed(let old) = $0 { old.name == "w1" } else { false } } }
@@ -475,7 +537,8 @@ struct TCPRun: Sendable, CustomStringConvertible {
             "ip", "netns", "exec", from.name, "python3", "-c",
             """
             import socket, time, struct
-            s = socket.create_connection(("\(address)", 5000), 5); end = time.monotonic() + 1.5; piece = b"z" * (1 << 18)
+            s = socket.create_connection(("\(address)", 5000), 5)
+            end = time.monotonic() + 1.5; piece = b"z" * (1 << 18)
             while time.monotonic() < end: s.sendall(piece)
             print("retransmits", struct.unpack("=I", s.getsockopt(6, 11, 256)[100:104])[0])
             """,

@@ -186,7 +186,9 @@ final class TestNamespace: Sendable {
 
     static func enterOnThisThread(_ name: String) throws {
         let file = Descriptor(
-            try Syscall.call("open", "cannot open the namespace") { unsafe open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC) })
+            try Syscall.call("open", "cannot open the namespace") {
+                unsafe open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC)
+            })
         try Syscall.call("setns", "cannot enter the namespace") { clinux_enter_network_namespace(file.raw) }
     }
 }

@@ -31,7 +31,8 @@ final class TestSwitch: Sendable {
     }
 }
 
-/// Two hosts, each in its namespace (10.0.0.1 on `a0`, 10.0.0.2 on `b0`), and the switch's namespace with `sa` and `sb`.
+/// Two hosts, each in its namespace (10.0.0.1 on `a0`, 10.0.0.2 on `b0`), and the switch's namespace with `sa` and
+/// `sb`.
 final class TwoHosts: Sendable {
     let a: TestNamespace
     let b: TestNamespace

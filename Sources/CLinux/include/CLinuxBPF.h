@@ -21,8 +21,8 @@ int clinux_bpf_load_return(int32_t value, const char *name, const char *license)
 // Fails with ESTALE if the hook has changed since `revision`; 0 takes any.
 int clinux_bpf_link_tcx(int program, uint32_t ifindex, uint32_t attach_type, uint64_t revision);
 
-// The IDs of the programs at an interface's TCX hook (BPF_PROG_QUERY). `count` is the array's size before and the number
-// of programs after the call.
+// The IDs of the programs at an interface's TCX hook (BPF_PROG_QUERY). `count` is the array's size before and the
+// number of programs after the call.
 int clinux_bpf_query_tcx(
     uint32_t ifindex, uint32_t attach_type, uint32_t *identifiers, uint32_t *count, uint64_t *revision);
 
