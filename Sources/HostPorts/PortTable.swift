@@ -1,0 +1,129 @@
+import Datapath
+import Synchronization
+
+/// What the packet threads know of the open devices: a fixed table, read without a lock.
+///
+/// A token is a slot's index with the generation of the slot's tenant. When a device is closed the generation goes on,
+/// so that a stale token finds nothing.
+@safe
+final class PortTable: @unchecked Sendable {
+    /// The most devices that are open at once.
+    static let capacity = 4096
+
+    // Allocated for the table's life; the slots' shared words are atomic, and the rest of a slot is written only while
+    // no packet thread looks at it (see `Slot`).
+    private let slots: UnsafeMutablePointer<Slot>
+
+    /// One device.
+    struct Slot: ~Copyable {
+        /// Generation (32 bits), whether it is a TAP device (1 bit), descriptor (31 bits).
+        let device = Atomic<UInt64>(PortTable.word(generation: 1, Endpoint.none))
+        /// Generation whose frames are received; 0 if none are.
+        let receiving = Atomic<UInt32>(0)
+        /// Frames that came and could not be taken.
+        let receiveErrors = Atomic<UInt64>(0)
+        /// Where the frames belong. Written before `receiving` is set and after the worker let go of the port.
+        var port: PortReference?
+    }
+
+    /// A device as the packet threads use it.
+    struct Endpoint: Equatable {
+        var descriptor: Int32
+        var isTap: Bool
+
+        /// No device.
+        static let none = Endpoint(descriptor: .max, isTap: false)
+    }
+
+    init() {
+        unsafe slots = UnsafeMutablePointer<Slot>.allocate(capacity: Self.capacity)
+        for index in 0..<Self.capacity { unsafe (slots + index).initialize(to: Slot()) }
+    }
+
+    deinit {
+        unsafe slots.deinitialize(count: Self.capacity)
+        unsafe slots.deallocate()
+    }
+
+    // MARK: Packet threads
+
+    /// The device a token stands for; nil for a stale or made-up token.
+    @inline(__always)
+    func endpoint(_ token: UInt64) -> Endpoint? {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return nil }
+        // The index was checked.
+        let word = unsafe slots[index].device.load(ordering: .acquiring)
+        guard word >> 32 == token >> 32 else { return nil }
+        let descriptor = Int32(truncatingIfNeeded: word & 0x7fff_ffff)
+        guard descriptor != Endpoint.none.descriptor else { return nil }
+        return Endpoint(descriptor: descriptor, isTap: word & 0x8000_0000 != 0)
+    }
+
+    /// Where a device's frames belong; nil if they are not to be received (any more).
+    @inline(__always)
+    func receiver(_ token: UInt64) -> PortReference? {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return nil }
+        // The index was checked; `port` does not change while `receiving` has this generation.
+        guard unsafe slots[index].receiving.load(ordering: .acquiring) == Self.generation(token) else { return nil }
+        return unsafe slots[index].port
+    }
+
+    /// Counts frames that came in on a device and could not be taken.
+    func countReceiveErrors(_ count: UInt64, _ token: UInt64) {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return }
+        unsafe _ = slots[index].receiveErrors.wrappingAdd(count, ordering: .relaxed)
+    }
+
+    // MARK: Control
+
+    /// Puts a device in a free slot.
+    /// - Returns: its token.
+    func open(_ endpoint: Endpoint, at index: Int) -> UInt64 {
+        precondition(index >= 0 && index < Self.capacity)
+        let generation = unsafe UInt32(truncatingIfNeeded: slots[index].device.load(ordering: .relaxed) >> 32)
+        unsafe slots[index].receiveErrors.store(0, ordering: .relaxed)
+        unsafe slots[index].device.store(Self.word(generation: generation, endpoint), ordering: .releasing)
+        return UInt64(generation) << 32 | UInt64(index)
+    }
+
+    /// Makes the token of a slot stale.
+    func close(_ token: UInt64) {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return }
+        var next = Self.generation(token) &+ 1
+        if next == 0 { next = 1 }
+        unsafe slots[index].device.store(Self.word(generation: next, .none), ordering: .releasing)
+    }
+
+    func setReceiver(_ port: PortReference, _ token: UInt64) {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return }
+        unsafe slots[index].port = port
+        unsafe slots[index].receiving.store(Self.generation(token), ordering: .releasing)
+    }
+
+    /// No frame is received any more from the next batch of the device's worker on.
+    func clearReceiver(_ token: UInt64) {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return }
+        unsafe slots[index].receiving.store(0, ordering: .releasing)
+    }
+
+    /// Frames counted by `countReceiveErrors`.
+    func receiveErrors(_ token: UInt64) -> UInt64 {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return 0 }
+        return unsafe slots[index].receiveErrors.load(ordering: .relaxed)
+    }
+
+    static func index(_ token: UInt64) -> Int { Int(token & 0xffff_ffff) }
+    static func generation(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token >> 32) }
+
+    fileprivate static func word(generation: UInt32, _ endpoint: Endpoint) -> UInt64 {
+        let descriptor = UInt64(UInt32(bitPattern: endpoint.descriptor) & 0x7fff_ffff)
+        return UInt64(generation) << 32 | (endpoint.isTap ? 0x8000_0000 : 0) | descriptor
+    }
+}
