@@ -32,7 +32,7 @@ public final class InProcessConnection: DeviceConnection {
         let status = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<IOStatus, Never>) in
                 var output = MessageWriter(capacity: 0)
-                let input = withUnsafeBytes(of: queue.rawValue) { Array($0) }
+                let input = unsafe withUnsafeBytes(of: queue.rawValue) { unsafe Array($0) }
                 let result = handle.control(.pend, input: input.rawSpan, output: &output) { status in
                     continuation.resume(returning: status)
                 }
@@ -48,7 +48,7 @@ public final class InProcessConnection: DeviceConnection {
 
     private static func cancel(_ handle: Handle) -> IOResult {
         var output = MessageWriter(capacity: 0)
-        return handle.control(.cancel, input: [].rawSpan, output: &output)
+        return handle.control(.cancel, input: RawSpan(), output: &output)
     }
 
     public func close() { handle.close() }

@@ -1,4 +1,4 @@
-public import Device
+import Device
 public import OpenvSwitch
 
 /// A socket that receives events: what the device multicasts to the groups it has joined. It can be waited on.

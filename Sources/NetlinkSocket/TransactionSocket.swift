@@ -1,4 +1,4 @@
-public import Device
+import Device
 public import Netlink
 public import OpenvSwitch
 import Synchronization
