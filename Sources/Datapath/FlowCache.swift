@@ -17,7 +17,8 @@ struct FlowCache: ~Copyable {
     }
 
     private let entries: UnsafeMutablePointer<Entry>
-    private let maskEntries: UnsafeMutablePointer<UInt32>
+    /// Hash (upper half) and mask index (lower half) of a look-up; a hash is never 0.
+    private let maskEntries: UnsafeMutablePointer<UInt64>
     private var generation: UInt32 = 1
     private var seenGeneration: UInt64 = 0
 
@@ -79,8 +80,9 @@ struct FlowCache: ~Copyable {
         var tried: UInt64 = 0
         var remembered = -1
         if cacheSize > 0 {
-            remembered = Int(truncatingIfNeeded: unsafe maskEntries[cacheSlot])
-            if remembered < count {
+            let entry = unsafe maskEntries[cacheSlot]
+            if entry &>> 32 == hash, entry & 0xffff_ffff < count {
+                remembered = Int(truncatingIfNeeded: entry & 0xffff_ffff)
                 tried += 1
                 let table = unsafe masks.pointee.tables[remembered]
                 if let flow = unsafe table.pointee.lookup(key) {
@@ -97,7 +99,7 @@ struct FlowCache: ~Copyable {
             guard let flow = unsafe table.pointee.lookup(key) else { continue }
             unsafe counters.pointee.maskHit.add(tried)
             unsafe table.pointee.hits[reader].add(1)
-            if cacheSize > 0 { unsafe maskEntries[cacheSlot] = UInt32(truncatingIfNeeded: index) }
+            if cacheSize > 0 { unsafe maskEntries[cacheSlot] = UInt64(hash) &<< 32 | UInt64(truncatingIfNeeded: index) }
             return unsafe flow
         }
         unsafe counters.pointee.maskHit.add(tried)

@@ -1,0 +1,287 @@
+import DPIF
+import Datapath
+import Device
+import Netlink
+import NetlinkSocket
+import OpenvSwitch
+import Synchronization
+import Testing
+
+@Suite struct HandleTests {
+    /// Remembers how a pended request ended.
+    final class Outcome: Sendable {
+        private let statuses = Mutex<[IOStatus]>([])
+        var all: [IOStatus] { statuses.withLock { $0 } }
+        func record(_ status: IOStatus) { statuses.withLock { $0.append(status) } }
+    }
+
+    private func control(
+        _ handle: Handle, _ code: IOControlCode, _ input: [UInt8] = [], limit: Int = 65_536, outcome: Outcome? = nil
+    ) -> (result: IOResult, output: [UInt8]) {
+        var output = MessageWriter(limit: limit)
+        let completion = outcome.map { outcome -> @Sendable (IOStatus) -> Void in { outcome.record($0) } }
+        let result = handle.control(code, input: input.rawSpan, output: &output, completion: completion)
+        return (result, output.bytes)
+    }
+
+    private func pend(_ handle: Handle, _ queue: QueueKind, _ outcome: Outcome) -> IOStatus {
+        let input: [UInt8] = [UInt8(queue.rawValue), 0, 0, 0]
+        return control(handle, .pend, input, outcome: outcome).result.status
+    }
+
+    @Test func plainControlsNeedNoNetlink() throws {
+        let bed = TestBed()
+        let first = try bed.device.open()
+        let second = try bed.device.open()
+        #expect(first.portID != second.portID)
+        #expect(control(first, .getPortID).output.rawSpan.load(at: 0, as: UInt32.self) == first.portID)
+        #expect(control(first, .getPortID, limit: 3).result == IOResult(.invalidLength, information: 4))
+        #expect(control(first, .getVersion).output == [1, 0, 0, 0])
+        #expect(control(first, IOControlCode(rawValue: 42)).result.status == .invalidDeviceRequest)
+    }
+
+    @Test func aPendedRequestCompletesWhenAnEventComes() throws {
+        let bed = TestBed()
+        let handle = try bed.device.open()
+        let outcome = Outcome()
+        #expect(pend(handle, .event, outcome) == .invalidParameter)  // not subscribed
+        #expect(control(handle, .subscribe, Subscription(.event, group: .vport).bytes).result.status == .success)
+        #expect(pend(handle, .event, outcome) == .pending)
+        #expect(pend(handle, .event, outcome) == .deviceBusy)
+        // Other calls go on while it is pended.
+        #expect(control(handle, .readEvent).output.isEmpty)
+        let (_, _) = try bed.bridge("a")
+        #expect(outcome.all == [.success])
+        // Something waits: it completes at once.
+        #expect(pend(handle, .event, outcome) == .success)
+        let event = control(handle, .readEvent).output
+        let vport = try VportMessage(try Message(event.rawSpan))
+        #expect(vport.name == "a")
+        #expect(vport.command == Command.new)
+        #expect(pend(handle, .event, outcome) == .pending)
+        #expect(control(handle, .cancel).result.status == .success)
+        #expect(outcome.all == [.success, .cancelled])
+    }
+
+    @Test func closingCancelsInEveryOrder() throws {
+        let bed = TestBed()
+        let before = bed.device.openHandles
+        for closeFirst in [true, false] {
+            let handle = try bed.device.open()
+            let outcome = Outcome()
+            _ = control(handle, .subscribe, Subscription(.packet).bytes)
+            #expect(pend(handle, .packet, outcome) == .pending)
+            if closeFirst {
+                handle.close()
+                #expect(control(handle, .subscribe, Subscription(.packet, join: false).bytes).result.status == .invalidParameter)
+            } else {
+                _ = control(handle, .subscribe, Subscription(.packet, join: false).bytes)
+                #expect(outcome.all == [.cancelled])
+                handle.close()
+            }
+            handle.close()
+            #expect(outcome.all == [.cancelled])
+            #expect(pend(handle, .packet, outcome) == .invalidParameter)
+        }
+        #expect(bed.device.openHandles == before)
+    }
+
+    @Test func overflowIsReportedOnceAndCounted() throws {
+        let bed = TestBed()
+        let (dpif, ports) = try bed.bridge("a", upcalls: true)
+        let frame = Frames.ethernet(payload: [UInt8](repeating: 1, count: 60_000))
+        let sent = 100
+        for _ in 0..<sent { ports[0].send(frame) }
+        let statistics = try #require(try dpif.information().stats)
+        #expect(statistics.missed == UInt64(sent))
+        #expect(statistics.lost > 0)
+        do {
+            _ = try dpif.receiveUpcall()
+            Issue.record("the loss was not reported")
+        } catch { #expect(error == .lost(UInt32(statistics.lost))) }
+        var received = 0
+        while let upcall = try dpif.receiveUpcall() {
+            #expect(upcall.packet == frame)
+            received += 1
+        }
+        #expect(received + Int(statistics.lost) == sent)
+        // The queue works on.
+        ports[0].send(frame)
+        #expect(try dpif.receiveUpcall()?.packet == frame)
+        let port = try #require(try dpif.port(1).upcallStats)
+        #expect(port.fail == statistics.lost)
+        #expect(port.success == UInt64(sent + 1) - statistics.lost)
+    }
+
+    @Test func aTooSmallBufferChangesNothingAndSaysHowMuchIsNeeded() throws {
+        let bed = TestBed()
+        let (dpif, _) = try bed.bridge("a")
+        _ = bed.host.plug("b")
+        let handle = try bed.device.open()
+        func request(_ message: some RequestMessage, _ flags: MessageFlags) throws -> [UInt8] {
+            var writer = MessageWriter()
+            try message.write(to: &writer, flags: flags.union(.request), sequence: 1, portID: 0)
+            return writer.bytes
+        }
+        let (key, mask) = try Keys.inPort(1)
+        var flow = FlowMessage(command: Command.new, datapathIfindex: dpif.ifindex)
+        flow.key = key
+        flow.mask = mask
+        flow.actions = []
+        var datapath = DatapathMessage(command: Command.new, name: "br1")
+        datapath.upcallPortID = 0
+        let delete = VportMessage(command: Command.delete, datapathIfindex: dpif.ifindex, portNumber: 1)
+        let requests: [[UInt8]] = [
+            try request(flow, .echo), try request(datapath, .echo),
+            try request(
+                VportMessage(
+                    command: Command.new, datapathIfindex: dpif.ifindex, type: .netdev, name: "b",
+                    upcallPortIDs: [0]), .echo),
+            try request(delete, .echo),
+            try request(DatapathMessage(command: Command.get, datapathIfindex: dpif.ifindex), []),
+        ]
+        for bytes in requests {
+            let before = try snapshot(bed, dpif)
+            let (result, output) = control(handle, .transact, bytes, limit: 40)
+            #expect(result.status == .bufferTooSmall)
+            #expect(output.isEmpty)
+            #expect(try snapshot(bed, dpif) == before)
+            // One byte less than it says is refused too, and what it says suffices.
+            let needed = Int(result.information)
+            #expect(control(handle, .transact, bytes, limit: needed).result.status == .success)
+        }
+        #expect(try NetlinkDPIF.datapaths(over: bed.device).count == 2)
+        #expect(control(handle, .transact, requests[4], limit: 35).result.status == .invalidLength)
+    }
+
+    private func snapshot(_ bed: TestBed, _ dpif: NetlinkDPIF) throws -> [String] {
+        var result = try NetlinkDPIF.datapaths(over: bed.device).map { "\($0.name ?? "") \($0.stats?.flows ?? 0)" }
+        result += try dpif.ports().map { $0.name ?? "" }
+        return result
+    }
+
+    @Test func readersMayReadAndNoMore() throws {
+        let bed = TestBed()
+        let (dpif, _) = try bed.bridge("a")
+        let handle = try bed.device.open(.read)
+        func transact(_ message: some RequestMessage) throws -> Int32 {
+            var writer = MessageWriter()
+            try message.write(to: &writer, flags: [.request, .ack], sequence: 9, portID: handle.portID)
+            let output = control(handle, .transact, writer.bytes).output
+            var messages = MessageSequence(output.rawSpan)
+            while let message = try messages.next() {
+                if message.header.type == .error { return try ErrorMessage(message).error }
+            }
+            return 0
+        }
+        #expect(try transact(VportMessage(command: Command.get, datapathIfindex: dpif.ifindex, portNumber: 1)) == 0)
+        #expect(
+            try transact(VportMessage(command: Command.delete, datapathIfindex: dpif.ifindex, portNumber: 1))
+                == -Errno.notPermitted)
+        #expect(try transact(FlowMessage(command: Command.delete, datapathIfindex: dpif.ifindex)) == -Errno.notPermitted)
+        #expect(control(handle, .subscribe, Subscription(.packet).bytes).result.status == .accessDenied)
+        #expect(control(handle, .subscribe, Subscription(.event, group: .trace).bytes).result.status == .accessDenied)
+        #expect(control(handle, .subscribe, Subscription(.event, group: .vport).bytes).result.status == .success)
+    }
+
+    @Test func errorsNameTheAttributeAndItsPlace() throws {
+        let bed = TestBed()
+        let (dpif, _) = try bed.bridge("a")
+        let (key, mask) = try Keys.inPort(1)
+        let actions = try [Action.drop(0), .output(1)].encoded()
+        do {
+            try dpif.putFlow(FlowPut(key: key, mask: mask, actions: actions))
+            Issue.record("drop must be last")
+        } catch {
+            guard case .refused(let refusal) = error else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(refusal.errno == Errno.invalid)
+            #expect(refusal.message.contains("drop"))
+            // Three headers, the key, the mask, and the header of the actions.
+            let expected = 24 + 4 + netlinkAligned(key.count) + 4 + netlinkAligned(mask.count) + 4
+            #expect(refusal.offset == expected)
+        }
+    }
+
+    @Test func aBatchIsCarriedOutInOrderThroughAnyBuffer() throws {
+        let bed = TestBed()
+        let (dpif, _) = try bed.bridge("a")
+        let socket = try TransactionSocket(bed.device)
+        var requests: [(message: any RequestMessage, flags: MessageFlags)] = []
+        for source in UInt64(1)...500 {
+            let (key, mask) = try Keys.inPort(1, ethernetSource: source % 250)
+            var flow = FlowMessage(command: Command.new, datapathIfindex: dpif.ifindex)
+            flow.key = key
+            flow.mask = mask
+            flow.actions = []
+            requests.append((flow, [.create, .echo]))
+        }
+        let results = try socket.transact(batch: requests)
+        #expect(results.count == 500)
+        for (index, result) in results.enumerated() {
+            switch result {
+            case .success(let reply): #expect(index < 250 && reply != nil)
+            case .failure(let error): #expect(index >= 250 && error.errno == Errno.exists)
+            }
+        }
+        #expect(try dpif.information().stats?.flows == 250)
+    }
+
+    @Test func interfacesMakeEventsAndAVanishedOneLosesItsPort() async throws {
+        let bed = TestBed()
+        let (dpif, _) = try bed.bridge("a")
+        let watcher = try dpif.watchPorts()
+        _ = bed.host.plug("b")
+        bed.host.setCarrier("a", false)
+        bed.host.unplug("a")
+        var names: [String] = []
+        for _ in 0..<4 {
+            switch try await watcher.next() {
+            case .interfaceAdded(let netdev): names.append("+\(netdev.name ?? "")")
+            case .interfaceChanged(let netdev):
+                names.append("~\(netdev.name ?? "") \(netdev.flags?.contains(.carrier) ?? true)")
+            case .interfaceDeleted(let netdev): names.append("-\(netdev.name ?? "")")
+            case .portDeleted(let vport): names.append("-port \(vport.portNumber ?? 0)")
+            default: names.append("?")
+            }
+        }
+        #expect(names == ["+b", "~a false", "-port 1", "-a"])
+        #expect(try dpif.ports().map(\.name) == ["br0"])
+    }
+
+    @Test func waitingTasksCanBeCancelled() async throws {
+        let bed = TestBed()
+        let socket = try EventSocket(bed.device)
+        try socket.join(.vport)
+        let task = Task { () -> SocketError? in
+            do throws(SocketError) {
+                _ = try await socket.next()
+                return nil
+            } catch { return error }
+        }
+        task.cancel()
+        #expect(await task.value == .device(DeviceError(.cancelled)))
+    }
+
+    @Test func theTraceShowsEveryControlOfOthers() throws {
+        let bed = TestBed()
+        let watcher = try EventSocket(bed.device)
+        try watcher.join(.trace)
+        let (_, _) = try bed.bridge("a")
+        var names: [String] = []
+        while let bytes = try watcher.receive() {
+            let message = try Message(bytes.rawSpan)
+            let set = try Policy([
+                ControlAttribute.traceCode: .u32, ControlAttribute.traceInput: .any, ControlAttribute.traceOutput: .any,
+            ]).parse(message.attributes(at: OVSHeader.attributesOffset))
+            let number: UInt32? = set.integer(ControlAttribute.traceCode)
+            let code = IOControlCode(rawValue: try #require(number))
+            let bytes = try #require(set.payload(ControlAttribute.traceInput))
+            let input = try Message(bytes.rawSpan)
+            names.append("\(code.name) \(input.header.type.rawValue) \(try input.genericHeader().command)")
+        }
+        #expect(names == ["transact 18 1", "transact 20 1"])
+    }
+}
