@@ -64,6 +64,23 @@ def keys():
     line(attribute(16, attribute(8, b"\0\1\2\1\0\0\0\5\1")), None, OUTPUT)
     line(attribute(16, attribute(8, b"\0\1\2\3\0\0\0\5")), None, OUTPUT)
     line(attribute(16, attribute(8, b"\0\1\2\1\0\0\0\5")), attribute(16, attribute(8, b"\xff" * 4)), OUTPUT)
+    ttl = attribute(4, b"\x40")
+    for _ in range(12):
+        option = some(3) + bytes([2]) + some(8) + some(3) + bytes([random.randrange(3)]) + some(8)
+        mask = some(4) + some(8) + some(4) + some(8)
+        line(attribute(16, ttl + attribute(8, option)), attribute(16, ttl + attribute(8, mask)), OUTPUT)
+        line(attribute(16, ttl + attribute(8, option)), attribute(16, ttl), OUTPUT)
+        line(attribute(16, ttl + attribute(8, option)), None, OUTPUT)
+    for _ in range(8):
+        policy, policy_mask = attribute(1, some(4)), attribute(1, some(4))
+        line(attribute(16, ttl + attribute(11, policy)), attribute(16, ttl + attribute(11, policy_mask)), OUTPUT)
+        span = struct.pack("=I", random.randrange(4)) + some(8)
+        line(attribute(16, ttl + attribute(15, span)), attribute(16, ttl + attribute(15, some(12))), OUTPUT)
+        line(attribute(16, ttl + attribute(15, span) + attribute(11, policy)), None, OUTPUT)
+        line(attribute(16, ttl + attribute(15, span)), attribute(16, b""), OUTPUT)
+    line(attribute(16, ttl + attribute(11, attribute(2, some(4)))), None, OUTPUT)
+    line(attribute(16, ttl + attribute(11, attribute(1, some(3)))), None, OUTPUT)
+    line(attribute(16, ttl + attribute(14, b"")), None, OUTPUT)
     for mdtype in (1, 2):
         base = bytes([0, 63, mdtype, 3]) + some(4)
         line(attribute(28, attribute(1, base) + attribute(2, some(16))), None, OUTPUT)

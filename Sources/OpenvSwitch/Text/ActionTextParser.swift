@@ -118,11 +118,11 @@ struct ActionTextParser {
 
     /// A key attribute, written whole or with a mask.
     private mutating func set() throws(FlowTextError) -> (UInt16, [UInt8]) {
+        if scanner.skip("nsh(") { return try setNSH() }
         let pair = try keys.attribute()
         try scanner.expect(")")
         var inner = AttributeBuilder()
         switch pair.type {
-        case KeyAttribute.nsh: return try setNSH(pair)
         // A tunnel is never written through a mask.
         case KeyAttribute.tunnel, KeyAttribute.encap: break
         default:
@@ -136,21 +136,18 @@ struct ActionTextParser {
     }
 
     /// With a mask, value and mask stand in the attributes inside the network service header.
-    private mutating func setNSH(_ pair: KeyPair) throws(FlowTextError) -> (UInt16, [UInt8]) {
-        var inner = AttributeBuilder()
-        let keys = TextAttributes(pair.key)
-        let masks = TextAttributes(pair.mask)
-        if masks.list.allSatisfy({ $0.payload.isAllOnes }) {
-            try inner.append(KeyAttribute.nsh, pair.key, at: scanner)
-            return (ActionAttribute.set, inner.bytes)
-        }
+    private mutating func setNSH() throws(FlowTextError) -> (UInt16, [UInt8]) {
+        let (key, mask) = try keys.nshFields()
+        try scanner.expect(")")
         var header = AttributeBuilder()
-        for mask in masks.list {
-            let value = keys.first(mask.type) ?? .init(repeating: 0, count: mask.payload.count)
-            try header.append(mask.type, value + mask.payload, at: scanner)
+        var inner = AttributeBuilder()
+        let isWhole = mask.isAllOnes
+        for (type, offset, size) in [(NSHKeyAttribute.base, 0, 8), (NSHKeyAttribute.md1, 8, 16)] {
+            let value = key.field(offset, size)
+            try header.append(type, isWhole ? value : value + mask.field(offset, size), at: scanner)
         }
         try inner.append(KeyAttribute.nsh, header.bytes, at: scanner)
-        return (ActionAttribute.setMasked, inner.bytes)
+        return (isWhole ? ActionAttribute.set : ActionAttribute.setMasked, inner.bytes)
     }
 
     /// `[tpid=0x88a8,]vid=10,pcp=0[,cfi=0])`.
@@ -210,13 +207,14 @@ struct ActionTextParser {
             } else if base[2] == 1, let index = (0..<4).first(where: { scanner.skip("c\($0 + 1)=") }) {
                 let word = try scanner.expectInteger(bits: 32)
                 context.replaceSubrange(index * 4..<index * 4 + 4, with: [UInt8].bigEndian(word, count: 4))
-            } else if base[2] == 2, scanner.skip("md2=0x") {
+            } else if base[2] == 2, scanner.skip("md2=0") {
+                // Without the `x` it is a lone zero, which is how no metadata is printed.
+                guard scanner.skip("x") else { continue }
                 let start = scanner
-                let digits = scanner.run { AddressText.hexDigit($0) != nil }.map { AddressText.hexDigit($0) ?? 0 }
-                metadata = stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-                guard digits.count % 2 == 0, metadata.count <= 248 else {
-                    throw start.error("expected at most 248 bytes of metadata")
-                }
+                var digits = scanner.run { AddressText.hexDigit($0) != nil }.map { AddressText.hexDigit($0) ?? 0 }
+                if digits.count % 2 != 0 { digits.insert(0, at: 0) }
+                metadata = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+                guard metadata.count <= 248 else { throw start.error("expected at most 248 bytes of metadata") }
                 while metadata.count % 4 != 0 { metadata.append(0) }
             } else {
                 throw scanner.error("expected a field of the header or “)”")

@@ -166,7 +166,7 @@ enum PayloadLength {
     /// The payload of an attribute nested in `OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS`.
     static func vxlan(_ type: UInt16) -> PayloadLength {
         switch type {
-        case 0: .exact(0)
+        case 0, 2: .exact(0)
         case 1: .exact(4)
         default: .unknown
         }

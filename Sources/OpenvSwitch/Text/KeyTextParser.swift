@@ -317,6 +317,18 @@ struct KeyTextParser {
 
     /// A network service header: nested attributes, the context only in a key of metadata type 1.
     private mutating func nsh() throws(FlowTextError) -> KeyPair {
+        let (key, mask) = try nshFields()
+        var keys = AttributeBuilder()
+        var masks = AttributeBuilder()
+        try keys.append(NSHKeyAttribute.base, key.field(0, 8), at: scanner)
+        if key.field(2, 1) == [1] { try keys.append(NSHKeyAttribute.md1, key.field(8, 16), at: scanner) }
+        try masks.append(NSHKeyAttribute.base, mask.field(0, 8), at: scanner)
+        try masks.append(NSHKeyAttribute.md1, mask.field(8, 16), at: scanner)
+        return KeyPair(type: KeyAttribute.nsh, key: keys.bytes, mask: masks.bytes)
+    }
+
+    /// The fields of a network service header: eight bytes of its base and sixteen of its context.
+    mutating func nshFields() throws(FlowTextError) -> (key: [UInt8], mask: [UInt8]) {
         var key = [UInt8](repeating: 0, count: 24)
         var mask = key
         let fields: [(String, Int, Int)] = [
@@ -341,12 +353,6 @@ struct KeyTextParser {
             }
             return false
         }
-        var keys = AttributeBuilder()
-        var masks = AttributeBuilder()
-        try keys.append(NSHKeyAttribute.base, key.field(0, 8), at: scanner)
-        if key[2] == 1 { try keys.append(NSHKeyAttribute.md1, key.field(8, 16), at: scanner) }
-        try masks.append(NSHKeyAttribute.base, mask.field(0, 8), at: scanner)
-        try masks.append(NSHKeyAttribute.md1, mask.field(8, 16), at: scanner)
-        return KeyPair(type: KeyAttribute.nsh, key: keys.bytes, mask: masks.bytes)
+        return (key, mask)
     }
 }

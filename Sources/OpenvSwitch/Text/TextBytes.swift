@@ -59,7 +59,7 @@ extension String {
         bytes.map { hex($0, digits: 2) }.joined(separator: separator)
     }
 
-    /// The bytes as one big-endian hexadecimal number with the prefix `0x` and without leading zeros; zero is `0x0`.
+    /// The bytes as one big-endian hexadecimal number with the prefix `0x` and without leading zeros; zero is `0`.
     static func hexNumber(_ bytes: [UInt8]) -> String {
         guard let first = bytes.firstIndex(where: { $0 != 0 }) else { return "0" }
         return "0x" + hex(bytes[first]) + hexBytes(Array(bytes[(first + 1)...]))
