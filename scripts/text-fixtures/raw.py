@@ -1,6 +1,7 @@
 """Writes flows of attributes that no text describes: lengths that are wrong, types that are unknown, runs that are cut.
 
-Each line is a flow for standin.c. The numbers come from a seed, which is fixed unless RAW_SEED is set, so that every run writes the same.
+Each line is a flow for standin.c. The numbers come from a seed, which is fixed unless RAW_SEED is set, so that every
+run writes the same.
 """
 import os
 import random

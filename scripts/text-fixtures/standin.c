@@ -237,7 +237,9 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     size_t length = 0;
     for (size_t i = 0; i < message->msg_iovlen; i++) length += message->msg_iov[i].iov_len;
     unsigned char *bytes = malloc(length), *at = bytes;
-    for (size_t i = 0; i < message->msg_iovlen; i++) at = mempcpy(at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        at = mempcpy(at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+    }
     ssize_t sent = handle(fd, bytes, length);
     free(bytes);
     return sent;

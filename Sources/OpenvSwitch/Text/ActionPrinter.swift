@@ -4,6 +4,8 @@ struct ActionPrinter {
     private let portName: ((UInt32) -> String?)?
     private var depth = 0
 
+    mutating func append(_ string: String) { text += string }
+
     init(portName: ((UInt32) -> String?)?) { self.portName = portName }
 
     /// Prints a list of actions, nested or not.
@@ -102,7 +104,7 @@ struct ActionPrinter {
         }
     }
 
-    private func port(_ bytes: [UInt8]) -> String {
+    func port(_ bytes: [UInt8]) -> String {
         let number = UInt32(truncatingIfNeeded: bytes.hostValue)
         return portName?(number) ?? String(number)
     }
@@ -233,8 +235,8 @@ struct ActionPrinter {
     }
 
     private mutating func decrementTTL(_ payload: [UInt8]) {
-        guard let actions = TextPolicy.parse(payload, [DecrementTTLAttribute.action: .any])?[DecrementTTLAttribute.action]
-        else {
+        let attributes = TextPolicy.parse(payload, [DecrementTTLAttribute.action: .any])
+        guard let actions = attributes?[DecrementTTLAttribute.action] else {
             text += "dec_ttl(error)"
             return
         }
@@ -254,69 +256,5 @@ struct ActionPrinter {
         text += "psample(group=\(group)"
         if let cookie = attributes[PsampleAttribute.cookie] { text += ",cookie=0x" + String.hexBytes(cookie) }
         text += ")"
-    }
-
-    // MARK: User space
-
-    private mutating func userspace(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload,
-            [
-                UserspaceAttribute.portID: .u32, UserspaceAttribute.userdata: .any.optional,
-                UserspaceAttribute.egressTunnelPort: .u32.optional, UserspaceAttribute.actions: .any.optional,
-            ])
-        guard let attributes, let portID = attributes[UserspaceAttribute.portID]?.hostValue else {
-            text += "userspace(error)"
-            return
-        }
-        text += "userspace(pid=\(portID)"
-        if let userdata = attributes[UserspaceAttribute.userdata] {
-            text += "," + (UserspaceCookie(bytes: userdata)?.text(port: port) ?? "userdata(\(String.hexBytes(userdata)))")
-        }
-        if attributes[UserspaceAttribute.actions] != nil { text += ",actions" }
-        if let egress = attributes[UserspaceAttribute.egressTunnelPort] { text += ",tunnel_out_port=" + port(egress) }
-        text += ")"
-    }
-
-    // MARK: Connection tracking
-
-    private mutating func connectionTracking(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload,
-            [
-                CTAttribute.commit: .any.optional, CTAttribute.forceCommit: .any.optional,
-                CTAttribute.zone: .u16.optional,
-                CTAttribute.mark: TextPolicy(kind: .bytes(8...Int.max), isOptional: true),
-                CTAttribute.labels: TextPolicy(kind: .bytes(32...Int.max), isOptional: true),
-                CTAttribute.helper: .string(16).optional, CTAttribute.timeout: .string(32).optional,
-                CTAttribute.nat: .any.optional,
-            ])
-        guard let attributes else {
-            text += "ct(error)"
-            return
-        }
-        var parts: [String] = []
-        if attributes[CTAttribute.commit] != nil { parts.append("commit") }
-        if attributes[CTAttribute.forceCommit] != nil { parts.append("force_commit") }
-        if let zone = attributes[CTAttribute.zone]?.hostValue, zone != 0 { parts.append("zone=\(zone)") }
-        if let mark = attributes[CTAttribute.mark] {
-            let value = String.prefixedHex(mark.field(0, 4).hostValue)
-            parts.append("mark=\(value)/\(String.prefixedHex(mark.field(4, 4).hostValue))")
-        }
-        if let labels = attributes[CTAttribute.labels] {
-            var printer = KeyPrinter(verbose: true)
-            printer.labels(labels.field(0, 16), mask: labels.field(16, 16), always: true)
-            parts.append("label=\(printer.text)")
-        }
-        if let helper = attributes[CTAttribute.helper] { parts.append("helper=" + Self.name(helper)) }
-        if let timeout = attributes[CTAttribute.timeout] { parts.append("timeout=" + Self.name(timeout)) }
-        if let nat = attributes[CTAttribute.nat] { parts.append(NATText.text(nat)) }
-        text += parts.isEmpty ? "ct" : "ct(\(parts.joined(separator: ",")))"
-    }
-
-    /// A name up to its NUL; what would control a terminal is shown as a question mark.
-    private static func name(_ bytes: [UInt8]) -> String {
-        let visible = bytes.prefix { $0 != 0 }.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }
-        return String(decoding: visible, as: UTF8.self)
     }
 }

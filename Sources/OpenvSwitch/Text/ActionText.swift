@@ -17,8 +17,8 @@ public enum ActionText {
     /// The actions that a text describes; `drop` is the empty list.
     ///
     /// Besides what `ovs-dpctl` takes, this takes every action as it is printed (`hash`, `push_mpls`, `push_eth`,
-    /// `psample`, `dec_ttl`, `recirc` with a hexadecimal number, `drop` as a nested list) and ports by name. It refuses a
-    /// number that does not fit its field, where `ovs-dpctl` cuts it. The actions of the user-space datapath alone
+    /// `psample`, `dec_ttl`, `recirc` with a hexadecimal number, `drop` as a nested list) and ports by name. It refuses
+    /// a number that does not fit its field, where `ovs-dpctl` cuts it. The actions of the user-space datapath alone
     /// (`tnl_push`, `tnl_pop`, `lb_output`) are not taken.
     /// - Parameter portNumber: the number of a port by its name, or nil to take numbers only.
     /// - Returns: the payload of `OVS_FLOW_ATTR_ACTIONS`.

@@ -6,7 +6,7 @@ struct ActionTextParser {
 
     init(keys: KeyTextParser) { self.keys = keys }
 
-    private var scanner: TextScanner {
+    var scanner: TextScanner {
         get { keys.scanner }
         _modify { yield &keys.scanner }
     }
@@ -22,7 +22,7 @@ struct ActionTextParser {
     private mutating func list() throws(FlowTextError) -> [UInt8] {
         depth += 1
         defer { depth -= 1 }
-        guard depth < FlowText.maximumDepth else { throw scanner.error("expected actions that are not nested so deep") }
+        guard depth < FlowText.maximumDepth else { throw scanner.error("expected actions nested less deep") }
         var actions = AttributeBuilder()
         scanner.skipDelimiters()
         if isDropNext {
@@ -101,7 +101,7 @@ struct ActionTextParser {
     ]
 
     /// A port by number or name, or nil if none comes next. A name wins over an action of the same name.
-    private mutating func port() throws(FlowTextError) -> UInt64? {
+    mutating func port() throws(FlowTextError) -> UInt64? {
         let word = scanner.word
         let start = scanner.position
         if let first = word.first, (AddressText.hexDigit(first).map { $0 < 10 }) ?? (first == UInt8(ascii: "-")) {
@@ -251,7 +251,7 @@ struct ActionTextParser {
         let digits = scanner.run(limit: 32) {
             ($0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")) || $0 == UInt8(ascii: ".")
         }
-        guard let percentage = Double(String(decoding: digits, as: UTF8.self)), percentage >= 0, percentage <= 100 else {
+        guard let percentage = Double(String(decoding: digits, as: UTF8.self)), (0...100).contains(percentage) else {
             throw start.error("expected a percentage from 0 to 100")
         }
         let probability = UInt64((Double(UInt32.max) * (percentage / 100) + 0.5).rounded(.down))
@@ -290,246 +290,5 @@ struct ActionTextParser {
         }
         try scanner.expect(")")
         return nested.bytes
-    }
-
-    // MARK: User space
-
-    /// `pid=5[,cookie][,actions][,tunnel_out_port=3])`. Without a cookie the user data is a cookie of zeros.
-    private mutating func userspace() throws(FlowTextError) -> [UInt8] {
-        try scanner.expect("pid=")
-        let portID = try scanner.expectInteger(bits: 32)
-        var userdata = [UInt8](repeating: 0, count: UserspaceCookie.size)
-        if scanner.skip(",userdata(") {
-            userdata = scanner.hexBytes()
-            try scanner.expect(")")
-            // The smallest user data there is has eight bytes.
-            userdata += [UInt8](repeating: 0, count: max(0, 8 - userdata.count))
-        } else if let cookie = try cookie() {
-            userdata = cookie.bytes
-        }
-        let wantsActions = scanner.skip(",actions")
-        let egress = scanner.skip(",tunnel_out_port=") ? try portNumber() : nil
-        try scanner.expect(")")
-
-        var nested = AttributeBuilder()
-        try nested.append(UserspaceAttribute.portID, .host(portID, count: 4), at: scanner)
-        try nested.append(UserspaceAttribute.userdata, userdata, at: scanner)
-        if let egress { try nested.append(UserspaceAttribute.egressTunnelPort, .host(egress, count: 4), at: scanner) }
-        if wantsActions { try nested.append(UserspaceAttribute.actions, [], at: scanner) }
-        return nested.bytes
-    }
-
-    private mutating func portNumber() throws(FlowTextError) -> UInt64 {
-        guard let number = try port() else { throw scanner.error("expected the number or the name of a port") }
-        return number
-    }
-
-    private mutating func cookie() throws(FlowTextError) -> UserspaceCookie? {
-        if scanner.skip(",sFlow(vid=") {
-            var cookie = UserspaceCookie(.sFlow)
-            let vid = try scanner.expectInteger(bits: 12)
-            try scanner.expect(",pcp=")
-            let pcp = try scanner.expectInteger(bits: 3)
-            let tci = vid | pcp << 13
-            cookie.set(bigEndian: 24, 2, tci == 0 ? 0 : tci | 0x1000)
-            try number(",output=", 28, 4, &cookie)
-            try scanner.expect(")")
-            return cookie
-        }
-        if scanner.skip(",slow_path(") {
-            var cookie = UserspaceCookie(.slowPath)
-            cookie.set(28, 4, UInt64(try keys.flags(.slowPath, separators: ["|", ","]).flags))
-            try scanner.expect(")")
-            return cookie
-        }
-        if scanner.skip(",flow_sample(") {
-            var cookie = UserspaceCookie(.flowSample)
-            try number("probability=", 24, 2, &cookie)
-            try number(",collector_set_id=", 28, 4, &cookie)
-            try number(",obs_domain_id=", 32, 4, &cookie)
-            try number(",obs_point_id=", 36, 4, &cookie)
-            try scanner.expect(",output_port=")
-            cookie.set(40, 4, try portNumber())
-            if scanner.skip(",ingress") { cookie.set(44, 4, 1) } else if scanner.skip(",egress") { cookie.set(44, 4, 2) }
-            try scanner.expect(")")
-            return cookie
-        }
-        if scanner.skip(",ipfix(output_port=") {
-            var cookie = UserspaceCookie(.ipfix)
-            cookie.set(24, 4, try portNumber())
-            try scanner.expect(")")
-            return cookie
-        }
-        if scanner.skip(",controller(") {
-            var cookie = UserspaceCookie(.controller)
-            try number("reason=", 26, 2, &cookie)
-            try number(",dont_send=", 24, 1, &cookie)
-            try number(",continuation=", 25, 1, &cookie)
-            for offset in [24, 25] { cookie.set(offset, 1, cookie.number(offset, 1) == 0 ? 0 : 1) }
-            try number(",recirc_id=", 28, 4, &cookie)
-            try scanner.expect(",rule_cookie=")
-            cookie.set(bigEndian: 32, 8, try scanner.expectInteger(bits: 64, base: 16))
-            try number(",controller_id=", 40, 2, &cookie)
-            try number(",max_len=", 42, 2, &cookie)
-            try scanner.expect(")")
-            return cookie
-        }
-        return nil
-    }
-
-    private mutating func number(
-        _ name: String, _ offset: Int, _ count: Int, _ cookie: inout UserspaceCookie
-    ) throws(FlowTextError) {
-        try scanner.expect(name)
-        cookie.set(offset, count, try scanner.expectInteger(bits: count * 8))
-    }
-
-    // MARK: Connection tracking
-
-    /// What stands behind `ct`: nothing, or fields in parentheses.
-    private mutating func connectionTracking() throws(FlowTextError) -> [UInt8] {
-        var isCommit = false
-        var isForced = false
-        var zone: UInt64 = 0
-        var mark: (key: [UInt8], mask: [UInt8]) = ([], [])
-        var labels = mark
-        var helper: [UInt8] = []
-        var timeout: [UInt8] = []
-        var nat: [UInt8]?
-        let start = scanner
-        if scanner.skip("(") {
-            while true {
-                scanner.skipDelimiters()
-                if scanner.skip(")") { break }
-                if scanner.skip("commit") {
-                    isCommit = true
-                } else if scanner.skip("force_commit") {
-                    isForced = true
-                } else if scanner.skip("zone=") {
-                    zone = try scanner.expectInteger(bits: 16)
-                } else if scanner.skip("mark=") {
-                    mark.key = .host(try scanner.expectInteger(bits: 32, base: 16), count: 4)
-                    let mask = scanner.skip("/") ? try scanner.expectInteger(bits: 32, base: 16) : UInt64(UInt32.max)
-                    mark.mask = .host(mask, count: 4)
-                } else if scanner.skip("label=") {
-                    labels = try keys.labels()
-                } else if scanner.skip("helper=") {
-                    helper = try name(maximum: 15)
-                } else if scanner.skip("timeout=") {
-                    timeout = try name(maximum: 31)
-                } else if scanner.skip("nat") {
-                    nat = try self.nat()
-                } else {
-                    throw scanner.error("expected a field of “ct” or “)”")
-                }
-            }
-        }
-        if isCommit, isForced { throw start.error("expected only one of “commit” and “force_commit”") }
-        var nested = AttributeBuilder()
-        if isCommit { try nested.append(CTAttribute.commit, [], at: scanner) }
-        if isForced { try nested.append(CTAttribute.forceCommit, [], at: scanner) }
-        if zone != 0 { try nested.append(CTAttribute.zone, .host(zone, count: 2), at: scanner) }
-        if !mark.mask.isAllZero { try nested.append(CTAttribute.mark, mark.key + mark.mask, at: scanner) }
-        if !labels.mask.isAllZero { try nested.append(CTAttribute.labels, labels.key + labels.mask, at: scanner) }
-        if !helper.isEmpty { try nested.append(CTAttribute.helper, helper + [0], at: scanner) }
-        if !timeout.isEmpty { try nested.append(CTAttribute.timeout, timeout + [0], at: scanner) }
-        if let nat { try nested.append(CTAttribute.nat, nat, at: scanner) }
-        return nested.bytes
-    }
-
-    private mutating func name(maximum: Int) throws(FlowTextError) -> [UInt8] {
-        let word = scanner.word
-        guard (1...maximum).contains(word.count), !word.contains(0) else {
-            throw scanner.error("expected a name of at most \(maximum) bytes")
-        }
-        scanner.advance(word.count)
-        return Array(word)
-    }
-
-    /// What stands behind `nat`: nothing, or `(src=10.0.0.1-10.0.0.9:100-200,persistent,hash)`.
-    private mutating func nat() throws(FlowTextError) -> [UInt8] {
-        guard scanner.skip("(") else { return [] }
-        let start = scanner
-        var type: UInt16?
-        var range = NATRange()
-        var flags: Set<UInt16> = []
-        while true {
-            scanner.skipDelimiters()
-            if scanner.skip(")") { break }
-            if let (_, found) = [("src", NATAttribute.source), ("dst", NATAttribute.destination)]
-                .first(where: { scanner.skip($0.0) })
-            {
-                guard type == nil || type == found else { throw start.error("expected only one of “src” and “dst”") }
-                type = found
-                if scanner.skip("=") { range = try natRange() }
-            } else if scanner.skip("persistent") {
-                flags.insert(NATAttribute.persistent)
-            } else if scanner.skip("hash") {
-                flags.insert(NATAttribute.protoHash)
-            } else if scanner.skip("random") {
-                flags.insert(NATAttribute.protoRandom)
-            } else {
-                throw scanner.error("expected a field of “nat” or “)”")
-            }
-        }
-        if flags.isSuperset(of: [NATAttribute.protoHash, NATAttribute.protoRandom]) {
-            throw start.error("expected only one of “hash” and “random”")
-        }
-        var nested = AttributeBuilder()
-        // Without a direction the existing translation is applied, and nothing else means anything.
-        guard let type else { return [] }
-        try nested.append(type, [], at: scanner)
-        if !range.minimum.isEmpty { try nested.append(NATAttribute.ipMinimum, range.minimum, at: scanner) }
-        if range.minimum.lexicographicallyPrecedes(range.maximum) {
-            try nested.append(NATAttribute.ipMaximum, range.maximum, at: scanner)
-        }
-        if range.protoMinimum != 0 {
-            try nested.append(NATAttribute.protoMinimum, .host(range.protoMinimum, count: 2), at: scanner)
-            if range.protoMaximum > range.protoMinimum {
-                try nested.append(NATAttribute.protoMaximum, .host(range.protoMaximum, count: 2), at: scanner)
-            }
-        }
-        for flag in flags.sorted() { try nested.append(flag, [], at: scanner) }
-        return nested.bytes
-    }
-
-    private struct NATRange {
-        var minimum: [UInt8] = []
-        var maximum: [UInt8] = []
-        var protoMinimum: UInt64 = 0
-        var protoMaximum: UInt64 = 0
-    }
-
-    /// Addresses of one family and ports, each a single one or a range.
-    private mutating func natRange() throws(FlowTextError) -> NATRange {
-        let start = scanner
-        var range = NATRange()
-        range.minimum = try natAddress()
-        if scanner.skip("-") {
-            range.maximum = try natAddress()
-            let isAny = range.maximum.isAllZero
-            guard range.maximum.count == range.minimum.count,
-                isAny || !range.maximum.lexicographicallyPrecedes(range.minimum)
-            else { throw start.error("expected a range of addresses in order") }
-            if isAny { range.maximum = [] }
-        }
-        if scanner.skip(":") {
-            range.protoMinimum = try scanner.expectInteger(bits: 16, base: 10)
-            if scanner.skip("-") { range.protoMaximum = try scanner.expectInteger(bits: 16, base: 10) }
-            guard range.protoMaximum == 0 || range.protoMaximum >= range.protoMinimum else {
-                throw start.error("expected a range of ports in order")
-            }
-        }
-        return range
-    }
-
-    private mutating func natAddress() throws(FlowTextError) -> [UInt8] {
-        if scanner.skip("[") {
-            guard let address = scanner.ipv6() else { throw scanner.error("expected an IPv6 address") }
-            try scanner.expect("]")
-            return address
-        }
-        if let address = scanner.ipv4() ?? scanner.ipv6() { return address }
-        throw scanner.error("expected an address")
     }
 }

@@ -50,7 +50,9 @@ enum AddressText {
         while !rest.isEmpty {
             let word = rest.prefix { $0 != UInt8(ascii: ":") }
             if word.contains(UInt8(ascii: ".")) {
-                guard word.endIndex == rest.endIndex, let quad = parseIPv4(word) else { return nil }
+                guard word.endIndex == rest.endIndex, let quad = parseIPv4(word, allowsLeadingZeros: false) else {
+                    return nil
+                }
                 words += [Array(quad[0..<2]).bigEndianValue, Array(quad[2..<4]).bigEndianValue]
                 rest = rest[rest.endIndex...]
                 break
@@ -82,13 +84,14 @@ enum AddressText {
         return words.flatMap { [UInt8].bigEndian($0, count: 2) }
     }
 
-    /// The four bytes of a dotted quad, or nil.
-    static func parseIPv4(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+    /// The four bytes of a dotted quad, or nil. Leading zeros, where they are allowed, do not make a part octal.
+    static func parseIPv4(_ text: ArraySlice<UInt8>, allowsLeadingZeros: Bool = true) -> [UInt8]? {
         let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
         var bytes: [UInt8] = []
         for part in parts {
             guard (1...3).contains(part.count) else { return nil }
+            if !allowsLeadingZeros, part.count > 1, part.first == UInt8(ascii: "0") { return nil }
             var value = 0
             for byte in part {
                 guard let digit = hexDigit(byte), digit < 10 else { return nil }

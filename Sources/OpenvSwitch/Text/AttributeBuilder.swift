@@ -10,7 +10,7 @@ struct AttributeBuilder {
     /// - Throws: if the run grows too long; the error points at where `scanner` is.
     mutating func append(_ type: UInt16, _ payload: [UInt8], at scanner: TextScanner) throws(FlowTextError) {
         do { try writer.append(type, bytes: payload) } catch {
-            throw FlowTextError("the attributes up to here are longer than one attribute can hold", at: scanner.position)
+            throw FlowTextError("the text up to here is longer than one attribute can hold", at: scanner.position)
         }
     }
 }

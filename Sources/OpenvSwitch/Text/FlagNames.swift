@@ -19,7 +19,8 @@ struct FlagNames {
         (1, "fin"), (2, "syn"), (4, "rst"), (8, "psh"), (16, "ack"), (32, "urg"), (64, "ece"), (128, "cwr"),
         (0x100, "ns"), (0x200, "[200]"), (0x400, "[400]"), (0x800, "[800]"),
     ])
-    /// The flags of `OVS_KEY_ATTR_TUNNEL`, which are attributes of their own; the numbers mean nothing outside the text.
+    /// The flags of `OVS_KEY_ATTR_TUNNEL`, which are attributes of their own; the numbers mean nothing outside the
+    /// text.
     static let tunnel = FlagNames([(1, "oam"), (2, "df"), (4, "csum"), (8, "key")])
     /// Why a packet goes to user space, in the cookie of `OVS_ACTION_ATTR_USERSPACE`.
     static let slowPath = FlagNames([

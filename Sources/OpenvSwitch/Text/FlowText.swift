@@ -26,10 +26,10 @@ public enum FlowText {
 
     /// The attributes that a text describes.
     ///
-    /// The text may begin with a UFID, which is skipped. Attributes stand in the result in the order of the text; each has
-    /// a mask, which is exact where the text gives none, and zero for the fields that the text leaves out. Numbers are
-    /// decimal, octal with a leading 0 or hexadecimal with `0x`. Unlike `ovs-dpctl`, this refuses a number that does not
-    /// fit its field instead of cutting it, takes `nsh(…)`, and takes `ct_tuple6` as it is printed.
+    /// The text may begin with a UFID, which is skipped. Attributes stand in the result in the order of the text; each
+    /// has a mask, which is exact where the text gives none, and zero for the fields that the text leaves out. Numbers
+    /// are decimal, octal with a leading 0 or hexadecimal with `0x`. Unlike `ovs-dpctl`, this refuses a number that
+    /// does not fit its field instead of cutting it, takes `nsh(…)`, and takes `ct_tuple6` as it is printed.
     /// - Parameter portNumber: the number of a port by its name, or nil to take numbers only.
     /// - Returns: the payloads of `OVS_FLOW_ATTR_KEY` and `OVS_FLOW_ATTR_MASK`.
     /// - Throws: the first fault in the text.

@@ -26,7 +26,8 @@ struct NSHText {
 
     /// Every field; the context only of metadata type 1.
     var text: String {
-        var text = "flags=\(flags),ttl=\(ttl),mdtype=\(mdtype),np=\(np),spi=0x\(String.hex(path >> 8)),si=\(path & 0xff)"
+        var text = "flags=\(flags),ttl=\(ttl),mdtype=\(mdtype),np=\(np)"
+        text += ",spi=0x\(String.hex(path >> 8)),si=\(path & 0xff)"
         if mdtype == 1 {
             for (index, word) in context.enumerated() { text += ",c\(index + 1)=0x\(String.hex(word))" }
         }

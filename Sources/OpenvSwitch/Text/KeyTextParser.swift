@@ -30,7 +30,7 @@ struct KeyTextParser {
     mutating func attribute() throws(FlowTextError) -> KeyPair {
         depth += 1
         defer { depth -= 1 }
-        guard depth < FlowText.maximumDepth else { throw scanner.error("expected attributes that are not nested so deep") }
+        guard depth < FlowText.maximumDepth else { throw scanner.error("expected attributes nested less deep") }
 
         for layout in KeyLayout.all where scanner.skip(layout.name + "(") { return try fields(layout) }
         for (name, type) in Self.numbers where scanner.skip(name) {
@@ -188,7 +188,8 @@ struct KeyTextParser {
 
     // MARK: Attributes with fields
 
-    /// Reads `name=value` fields with commas between them, up to the closing parenthesis. A comma may stand before it too.
+    /// Reads `name=value` fields with commas between them, up to the closing parenthesis. A comma may stand before it
+    /// too.
     /// - Parameter field: reads the field that comes next, or answers false if it knows none that does.
     mutating func fieldList(
         _ field: (inout KeyTextParser) throws(FlowTextError) -> Bool
@@ -258,7 +259,8 @@ struct KeyTextParser {
         var key: UInt64 = 0x1000
         var mask: UInt64 = 0x1000
         try fieldList { parser throws(FlowTextError) in
-            for (name, bits, shift) in [("vid=", 12, 0), ("pcp=", 3, 13), ("cfi=", 1, 12)] where parser.scanner.skip(name) {
+            for (name, bits, shift) in [("vid=", 12, 0), ("pcp=", 3, 13), ("cfi=", 1, 12)]
+            where parser.scanner.skip(name) {
                 try parser.bitField(bits: bits, shift: shift, key: &key, mask: &mask)
                 return true
             }

@@ -1,5 +1,5 @@
-// What the printers and parsers of this folder share to read and build payloads. Every access is bounded; bytes that are
-// not there read as zero.
+// What the printers and parsers of this folder share to read and build payloads. Every access is bounded; bytes that
+// are not there read as zero.
 
 extension Array where Element == UInt8 {
     /// `count` bytes from `offset` on; those that are missing are zero.

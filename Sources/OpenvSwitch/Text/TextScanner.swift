@@ -82,10 +82,10 @@ struct TextScanner {
 
     // MARK: Numbers
 
-    /// An integer of `bits` bits, or nil if no number comes next. Blanks and a sign may stand before it; a negative number
-    /// is its two's complement.
-    /// - Parameter base: 10 or 16, or 0 for hexadecimal with `0x`, octal with a leading 0 and decimal otherwise. Base 16
-    ///   takes the prefix too.
+    /// An integer of `bits` bits, or nil if no number comes next. Blanks and a sign may stand before it; a negative
+    /// number is its two's complement.
+    /// - Parameter base: 10 or 16, or 0 for hexadecimal with `0x`, octal with a leading 0 and decimal otherwise. Base
+    ///   16 takes the prefix too.
     /// - Throws: if the number does not fit.
     mutating func integer(bits: Int, base givenBase: Int = 0) throws(FlowTextError) -> UInt64? {
         let start = position
@@ -129,8 +129,8 @@ struct TextScanner {
         return value
     }
 
-    /// A number right-aligned in `count` bytes, in network byte order: hexadecimal of any length with `0x`, or a decimal
-    /// or octal number of at most 64 bits.
+    /// A number right-aligned in `count` bytes, in network byte order: hexadecimal of any length with `0x`, or a
+    /// decimal or octal number of at most 64 bits.
     /// - Throws: if none comes next, or if it does not fit.
     mutating func wideNumber(count: Int) throws(FlowTextError) -> [UInt8] {
         let start = position
@@ -211,7 +211,7 @@ struct TextScanner {
         for (index, count) in [8, 4, 4, 4, 12].enumerated() {
             if index > 0 { try expect("-") }
             let digits = run(limit: count) { AddressText.hexDigit($0) != nil }
-            guard digits.count == count else { throw error("expected \(count) hexadecimal digits of a flow identifier") }
+            guard digits.count == count else { throw error("expected \(count) hexadecimal digits") }
             nibbles += digits.map { AddressText.hexDigit($0) ?? 0 }
         }
         return (0..<4).flatMap { word in

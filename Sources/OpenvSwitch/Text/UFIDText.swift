@@ -2,8 +2,8 @@ import Netlink
 
 /// The text of a flow's identifier: `ufid:` and 32 hexadecimal digits in the grouping of a UUID.
 public enum UFIDText {
-    /// The text of `OVS_FLOW_ATTR_UFID`, read as four 32-bit words in host byte order. Missing bytes read as zero, further
-    /// ones are left out.
+    /// The text of `OVS_FLOW_ATTR_UFID`, read as four 32-bit words in host byte order. Missing bytes read as zero,
+    /// further ones are left out.
     public static func format(_ ufid: RawSpan) -> String {
         let bytes = ufid.copyBytes()
         let digits = Array((0..<4).map { String.hex(bytes.field($0 * 4, 4).hostValue, digits: 8) }.joined().utf8)

@@ -126,7 +126,7 @@ struct RandomAttributes {
         mask[2] = 0xff
         var key = zip(bytes(8), mask).map { $1 == 0 ? 0 : $0 }
         key[2] = 1
-        if mask[4...6].allSatisfy({ $0 == 0 }) { key.replaceSubrange(4...6, with: [0, 0, 0]) } else { key[4...6] = [1, 2, 3] }
+        key[4...6] = mask[4...6].allSatisfy { $0 == 0 } ? [0, 0, 0] : [1, 2, 3]
         let contextMask = bytes(16)
         var context = bytes(16)
         for word in 0..<4 where contextMask[word * 4..<word * 4 + 4].allSatisfy({ $0 == 0 }) {
@@ -166,7 +166,8 @@ struct RandomAttributes {
                 Self.host(0xffff_ffff, 4) + bytes(4) + [0xff, 0xff, 0xff, 0xff])
         default: break
         }
-        for type in [TunnelKeyAttribute.dontFragment, TunnelKeyAttribute.checksum, TunnelKeyAttribute.oam] where chance(50) {
+        for type in [TunnelKeyAttribute.dontFragment, TunnelKeyAttribute.checksum, TunnelKeyAttribute.oam]
+        where chance(50) {
             result.mask += Self.attribute(type, [])
             if chance(50) { result.key += Self.attribute(type, []) }
         }
@@ -186,7 +187,9 @@ struct RandomAttributes {
         case 1: return attribute(ActionAttribute.trunc, bytes(4))
         case 2: return attribute(ActionAttribute.meter, bytes(4)) + attribute(ActionAttribute.recirc, bytes(4))
         case 3:
-            let flags = [ActionAttribute.popVLAN, ActionAttribute.popEthernet, ActionAttribute.popNSH, ActionAttribute.ctClear]
+            let flags = [
+                ActionAttribute.popVLAN, ActionAttribute.popEthernet, ActionAttribute.popNSH, ActionAttribute.ctClear,
+            ]
             return attribute(flags.randomElement(using: &random) ?? 5, [])
         case 4:
             // A VLAN identifier and a priority of zero are not printed without a mask that asks for them.
@@ -204,21 +207,22 @@ struct RandomAttributes {
         case 12:
             let mask: [UInt8] = [0xff, 0xff, 0xff, 0xff, 0, 0xf0]
             let value = zip(bytes(6), mask).map { $1 == 0 ? 0 : $0 }
-            return attribute(
-                ActionAttribute.setMasked, attribute(KeyAttribute.ethernet, value + bytes(6) + mask + [1, 2, 3, 4, 5, 6]))
+            let payload = value + bytes(6) + mask + [1, 2, 3, 4, 5, 6]
+            return attribute(ActionAttribute.setMasked, attribute(KeyAttribute.ethernet, payload))
         case 13:
             return attribute(ActionAttribute.userspace, attribute(1, bytes(4)) + attribute(2, bytes(20) + [9]))
         case 14: return attribute(ActionAttribute.ct, connectionTracking())
         case 15: return attribute(ActionAttribute.psample, attribute(1, bytes(4)) + attribute(2, bytes(9)))
         case 16: return attribute(ActionAttribute.clone, actions(depth: depth + 1))
         case 17:
-            let probability = UInt64((Double(UInt32.max) * (Double(Int.random(in: 0...1000, using: &random)) / 10 / 100) + 0.5).rounded(.down))
-            return attribute(
-                ActionAttribute.sample, attribute(1, Self.host(probability, 4)) + attribute(2, actions(depth: depth + 1)))
+            let percentage = Double(Int.random(in: 0...1000, using: &random)) / 10
+            let probability = UInt64((Double(UInt32.max) * (percentage / 100) + 0.5).rounded(.down))
+            let inner = attribute(2, actions(depth: depth + 1))
+            return attribute(ActionAttribute.sample, attribute(1, Self.host(probability, 4)) + inner)
         case 18:
             let greater = attribute(2, actions(depth: depth + 1))
-            return attribute(
-                ActionAttribute.checkPacketLength, attribute(1, bytes(2)) + greater + attribute(3, actions(depth: depth + 1)))
+            let lessOrEqual = attribute(3, actions(depth: depth + 1))
+            return attribute(ActionAttribute.checkPacketLength, attribute(1, bytes(2)) + greater + lessOrEqual)
         default: return attribute(ActionAttribute.decrementTTL, attribute(1, actions(depth: depth + 1)))
         }
     }

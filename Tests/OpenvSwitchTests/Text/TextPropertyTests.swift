@@ -51,13 +51,14 @@ import Testing
             var mask: [UInt8]
             var actions: [UInt8]
             if round % 2 == 0 {
-                key = (0..<Int.random(in: 0...64, using: &source.random)).map { _ in UInt8(truncatingIfNeeded: source.random.next()) }
+                key = noise(upTo: 64, &source.random)
                 mask = key.reversed()
                 actions = key
                 // A plausible length lets the walk get past the first header.
                 if key.count >= 4 {
-                    key.replaceSubrange(0..<4, with: RandomAttributes.host(UInt64(key.count), 2) + RandomAttributes.host(source.number(5), 2))
-                    actions.replaceSubrange(0..<4, with: RandomAttributes.host(UInt64(key.count), 2) + RandomAttributes.host(source.number(5), 2))
+                    let length = RandomAttributes.host(UInt64(key.count), 2)
+                    key.replaceSubrange(0..<4, with: length + RandomAttributes.host(source.number(5), 2))
+                    actions.replaceSubrange(0..<4, with: length + RandomAttributes.host(source.number(5), 2))
                 }
             } else {
                 (key, mask) = source.key()
@@ -80,7 +81,7 @@ import Testing
         for round in 0..<100_000 {
             var text: [UInt8]
             if round % 10 == 0 {
-                text = (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                text = noise(upTo: 40, &random)
             } else {
                 text = seeds.randomElement(using: &random) ?? []
                 for _ in 0..<Int.random(in: 0...3, using: &random) {
@@ -113,6 +114,10 @@ import Testing
             }
         }
         #expect(taken > 5_000)
+    }
+
+    private func noise(upTo count: Int, _ random: inout SplitMix64) -> [UInt8] {
+        (0..<Int.random(in: 0...count, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 
     private func damage(_ bytes: inout [UInt8], _ random: inout SplitMix64) {

@@ -34,7 +34,8 @@ import Testing
         // A name may begin with a digit, and may be a number that no port carries otherwise.
         let odd: (String) -> UInt32? = { $0 == "10g" ? 42 : nil }
         #expect(printActions(try ActionText.parseActions("10g,5", portNumber: odd)) == "42,5")
-        #expect(printKey(try FlowText.parseKey("in_port(10g)", portNumber: odd).key, nil, verbose: false) == "in_port(42)")
+        let key = try FlowText.parseKey("in_port(10g)", portNumber: odd).key
+        #expect(printKey(key, nil, verbose: false) == "in_port(42)")
     }
 
     @Test(arguments: [
@@ -111,8 +112,11 @@ import Testing
         #expect(printActions(clones).contains("<nested too deep>"))
         #expect(printKey(encaps, encaps, verbose: true).contains("<nested too deep>"))
         #expect(printKey(encaps, nil, verbose: false).contains("<nested too deep>"))
-        let sixteen = (0..<16).reduce([UInt8]()) { bytes, _ in RandomAttributes.attribute(ActionAttribute.clone, bytes) }
-        #expect(printActions(sixteen) == String(repeating: "clone(", count: 16) + "drop" + String(repeating: ")", count: 16))
+        let sixteen = (0..<16).reduce([UInt8]()) { bytes, _ in
+            RandomAttributes.attribute(ActionAttribute.clone, bytes)
+        }
+        let text = String(repeating: "clone(", count: 16) + "drop" + String(repeating: ")", count: 16)
+        #expect(printActions(sixteen) == text)
     }
 
     @Test func `what no attribute can hold is refused`() throws {
@@ -136,12 +140,14 @@ import Testing
     // MARK: Masks
 
     @Test func `without -m only what is matched shows`() throws {
-        let wild = try flow("skb_mark(5/0),in_port(1),eth(src=00:00:00:00:00:01/0:0:0:0:0:0),eth_type(0x0800/0),ipv4(ttl=9/0)")
+        let wild = try flow(
+            "skb_mark(5/0),in_port(1),eth(src=00:00:00:00:00:01/0:0:0:0:0:0),eth_type(0x0800/0),ipv4(ttl=9/0)")
         #expect(printKey(wild.key, wild.mask, verbose: false) == "in_port(1),eth()")
         #expect(
             printKey(wild.key, wild.mask, verbose: true)
-                == "skb_mark(0x5/0),in_port(1),eth(src=00:00:00:00:00:01/00:00:00:00:00:00,dst=00:00:00:00:00:00/00:00:00:00:00:00),"
-                + "eth_type(0x0800/0x0000),ipv4(src=0.0.0.0/0.0.0.0,dst=0.0.0.0/0.0.0.0,proto=0/0,tos=0/0,ttl=9/0)")
+                == "skb_mark(0x5/0),in_port(1),eth(src=00:00:00:00:00:01/00:00:00:00:00:00,"
+                + "dst=00:00:00:00:00:00/00:00:00:00:00:00),eth_type(0x0800/0x0000),"
+                + "ipv4(src=0.0.0.0/0.0.0.0,dst=0.0.0.0/0.0.0.0,proto=0/0,tos=0/0,ttl=9/0)")
         // A mask that lacks an attribute wildcards it; one that is empty is no mask.
         let port = try flow("in_port(1)")
         #expect(printKey(wild.key, port.mask, verbose: false) == "in_port(1),eth()")
