@@ -17,8 +17,22 @@ import Testing
         #expect(try dpif.operate(operations).allSatisfy { $0 == nil })
     }
 
-    private func source(_ flow: FlowMessage) throws -> UInt64 {
-        try FlowMatch.key(Attributes(try #require(flow.key).rawSpan)).ethernetSource
+    /// The source address a flow matches; 0 if the record cannot be read.
+    private func source(of message: borrowing Message) -> UInt64 {
+        do {
+            let key = try FlowMessage(message).key ?? []
+            return try FlowMatch.key(Attributes(key.rawSpan)).ethernetSource
+        } catch {
+            Issue.record("a record cannot be read: \(error)")
+            return 0
+        }
+    }
+
+    private func exchange(_ dpif: NetlinkDPIF, old: UInt64, new: UInt64) {
+        do {
+            try dpif.deleteFlow(.key(try Keys.inPort(1, ethernetSource: old).key))
+            try fill(dpif, [new])
+        } catch { Issue.record("\(error)") }
     }
 
     @Test func tenThousandFlowsThroughFourKibibytes() throws {
@@ -30,11 +44,7 @@ import Testing
         var seen: [UInt64] = []
         let request = FlowMessage(command: Command.get, datapathIfindex: dpif.ifindex)
         let isWhole = try socket.dump(request, capacity: 4096) { message throws(SocketError) in
-            guard let flow = try? FlowMessage(message), let source = try? source(flow) else {
-                Issue.record("a record cannot be read")
-                return
-            }
-            seen.append(source)
+            seen.append(source(of: message))
         }
         #expect(isWhole)
         #expect(seen == Array(1...10_000))
@@ -49,13 +59,10 @@ import Testing
         var steps = 0
         let request = FlowMessage(command: Command.get, datapathIfindex: dpif.ifindex)
         let isWhole = try socket.dump(request, capacity: 4096) { message in
-            guard let flow = try? FlowMessage(message), let source = try? source(flow) else { return }
-            seen[source, default: 0] += 1
+            seen[source(of: message), default: 0] += 1
             steps += 1
             // Every tenth record, an even flow goes and a new one comes.
-            guard steps % 10 == 0, let old = try? Keys.inPort(1, ethernetSource: UInt64(steps / 10 * 2)) else { return }
-            _ = try? dpif.deleteFlow(.key(old.key))
-            try? fill(dpif, [UInt64(1_000_000 + steps)])
+            if steps % 10 == 0 { exchange(dpif, old: UInt64(steps / 10 * 2), new: UInt64(1_000_000 + steps)) }
         }
         #expect(!isWhole)
         for source in stride(from: UInt64(1), through: 3000, by: 2) { #expect(seen[source] == 1, "flow \(source)") }
@@ -75,7 +82,8 @@ import Testing
             let second = try step(handle, dpif, cursor)
             #expect(first == second)
             total += try count(first)
-            cursor = try #require(DumpCursor(first.rawSpan))
+            let next = DumpCursor(first.rawSpan)
+            cursor = try #require(next)
         } while !cursor.isZero
         #expect(total == 100)
     }
@@ -86,13 +94,14 @@ import Testing
         try fill(dpif, 1...3)
         let handle = try bed.device.open()
         defer { handle.close() }
+        let input = try request(dpif, .start)
         var output = MessageWriter(limit: 80)
-        let result = handle.control(.dump, input: try request(dpif, .start).rawSpan, output: &output)
+        let result = handle.control(.dump, input: input.rawSpan, output: &output)
         #expect(result.status == .bufferTooSmall)
         #expect(output.count == 0)
         // What it says is enough suffices for one record at a time.
         var larger = MessageWriter(limit: Int(result.information))
-        let again = handle.control(.dump, input: try request(dpif, .start).rawSpan, output: &larger)
+        let again = handle.control(.dump, input: input.rawSpan, output: &larger)
         #expect(again.status == .success)
         #expect(try count(larger.bytes) == 1)
     }
@@ -118,12 +127,14 @@ import Testing
         defer { handle.close() }
         let input = Array(try request(dpif, .start)[DumpCursor.size...])
         var none = MessageWriter()
-        #expect(handle.control(.write, input: input.rawSpan, output: &none).status == .success)
+        let written = handle.control(.write, input: input.rawSpan, output: &none)
+        #expect(written.status == .success)
         var total = 0
         var isDone = false
         for _ in 0..<1000 {
             var output = MessageWriter(limit: 4096)
-            #expect(handle.control(.read, input: RawSpan(), output: &output).status == .success)
+            let piece = handle.control(.read, input: RawSpan(), output: &output)
+            #expect(piece.status == .success)
             if output.count == 0 { break }
             var messages = MessageSequence(output.bytes.rawSpan)
             while let message = try messages.next() {
@@ -135,7 +146,9 @@ import Testing
         // A transaction's GET without the dump flags is no dump.
         var writer = MessageWriter()
         try FlowMessage(command: Command.get, datapathIfindex: dpif.ifindex).write(to: &writer, flags: .request)
-        #expect(handle.control(.write, input: writer.bytes.rawSpan, output: &none).status == .invalidParameter)
+        let bytes = writer.bytes
+        let refused = handle.control(.write, input: bytes.rawSpan, output: &none)
+        #expect(refused.status == .invalidParameter)
     }
 
     @Test func portsDatapathsAndInterfacesAreDumped() throws {
@@ -159,8 +172,9 @@ import Testing
     }
 
     private func step(_ handle: Handle, _ dpif: NetlinkDPIF, _ cursor: DumpCursor) throws -> [UInt8] {
+        let input = try request(dpif, cursor)
         var output = MessageWriter(limit: 1000)
-        let result = handle.control(.dump, input: try request(dpif, cursor).rawSpan, output: &output)
+        let result = handle.control(.dump, input: input.rawSpan, output: &output)
         #expect(result.status == .success)
         return output.bytes
     }

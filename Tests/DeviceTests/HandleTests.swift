@@ -34,7 +34,8 @@ import Testing
         let first = try bed.device.open()
         let second = try bed.device.open()
         #expect(first.portID != second.portID)
-        #expect(control(first, .getPortID).output.rawSpan.load(at: 0, as: UInt32.self) == first.portID)
+        let portID = control(first, .getPortID).output
+        #expect(portID == (0..<4).map { UInt8(truncatingIfNeeded: first.portID >> UInt32(8 * $0)) })
         #expect(control(first, .getPortID, limit: 3).result == IOResult(.invalidLength, information: 4))
         #expect(control(first, .getVersion).output == [1, 0, 0, 0])
         #expect(control(first, IOControlCode(rawValue: 42)).result.status == .invalidDeviceRequest)
@@ -278,8 +279,9 @@ import Testing
             ]).parse(message.attributes(at: OVSHeader.attributesOffset))
             let number: UInt32? = set.integer(ControlAttribute.traceCode)
             let code = IOControlCode(rawValue: try #require(number))
-            let bytes = try #require(set.payload(ControlAttribute.traceInput))
-            let input = try Message(bytes.rawSpan)
+            let payload = set.payload(ControlAttribute.traceInput)
+            let sent = try #require(payload)
+            let input = try Message(sent.rawSpan)
             names.append("\(code.name) \(input.header.type.rawValue) \(try input.genericHeader().command)")
         }
         #expect(names == ["transact 18 1", "transact 20 1"])
