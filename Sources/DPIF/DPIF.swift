@@ -1,4 +1,4 @@
-public import Device
+import Device
 public import NetlinkSocket
 public import OpenvSwitch
 

@@ -1,5 +1,5 @@
-public import Device
-public import Netlink
+import Device
+import Netlink
 public import NetlinkSocket
 public import OpenvSwitch
 import Synchronization

@@ -1,4 +1,4 @@
-public import Netlink
+import Netlink
 public import NetlinkSocket
 public import OpenvSwitch
 

@@ -1,0 +1,32 @@
+// swift-tools-version: 6.2
+// Measurements of Martlet. A package of its own, so that building the product builds none of it.
+
+import PackageDescription
+
+let package = Package(
+    name: "benchmarks",
+    dependencies: [
+        .package(name: "martlet", path: ".."),
+        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
+    ],
+    targets: [
+        // Counts allocations and references, by standing in front of the allocator and the Swift runtime.
+        .target(name: "CCounters"),
+        // What a packet costs on its way: time, and that it allocates and retains nothing. Part of `make test`.
+        .executableTarget(
+            name: "HotPath",
+            dependencies: [
+                "CCounters",
+                .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
+                .product(name: "Netlink", package: "martlet"),
+            ]),
+        // `make bench`.
+        .executableTarget(
+            name: "Control",
+            dependencies: [
+                .product(name: "Benchmark", package: "benchmark"), .product(name: "DPIF", package: "martlet"),
+                .product(name: "OpenvSwitch", package: "martlet"), .product(name: "Netlink", package: "martlet"),
+            ], path: "Benchmarks/Control", plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    ],
+    swiftLanguageModes: [.v6]
+)

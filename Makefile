@@ -1,0 +1,57 @@
+# Martlet. `make demo` and `make test` are all that a newcomer needs; `make help` names the rest.
+
+.PHONY: help build demo test unit system hotpath fuzz bench format lint install clean
+
+PREFIX ?= /usr/local
+
+help:
+	@echo 'make demo      two hosts talk through Martlet, a third comes and goes (needs root)'
+	@echo 'make test      everything: unit, system, hot path, a minute of fuzzing (needs root)'
+	@echo 'make build     the release binary'
+	@echo 'make unit      the unit tests alone; FILTER=Name runs those whose name matches'
+	@echo 'make system    the tests with real traffic alone'
+	@echo 'make fuzz      every parser under libFuzzer; SECONDS=600 in all'
+	@echo 'make bench     measurements'
+	@echo 'make format    formats the sources;  make lint: fails where they are not formatted'
+	@echo 'make install   puts the binary, its completions and its documents under PREFIX=$(PREFIX)'
+
+build:
+	@scripts/build
+
+demo:
+	@scripts/install-dependencies demo
+	@scripts/demo
+
+test:
+	@scripts/test
+
+FILTER ?= .
+unit:
+	swift test --filter '$(FILTER)'
+
+system:
+	@scripts/install-dependencies test
+	@scripts/system-test
+
+hotpath:
+	@scripts/hotpath
+
+SECONDS ?= 600
+fuzz:
+	@scripts/fuzz --seconds $(SECONDS)
+
+bench:
+	@scripts/bench
+
+SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Fuzz/Package.swift Fuzz/Sources
+format:
+	swift format --in-place --recursive $(SOURCES)
+lint:
+	swift format lint --strict --recursive $(SOURCES)
+
+install: build
+	install -D -m 755 "$$(swift build -c release --show-bin-path)/martlet" '$(DESTDIR)$(PREFIX)/bin/martlet'
+	install -D -m 644 docs/device.md '$(DESTDIR)$(PREFIX)/share/doc/martlet/device.md'
+
+clean:
+	rm -rf .build Benchmarks/.build Fuzz/.build
