@@ -1,0 +1,86 @@
+import OpenvSwitch
+import Testing
+
+@testable import Datapath
+
+@Suite struct FlowTableTests {
+    private func match(_ key: UInt64, _ mask: UInt64, _ word: Int) -> FlowMatch {
+        var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+        match.key.words[word] = key
+        match.mask.words[word] = mask
+        return match
+    }
+
+    /// Thousands of random flows under random masks, compared with a plain search.
+    @Test func lookupsAgreeWithAPlainSearch() {
+        let sw = Switch(provider: MemoryPorts())
+        let datapath = Datapath(name: "x", serial: 1, shared: sw)
+        var generator = SplitMix64(seed: 7)
+        let masks: [UInt64] = [0xff, 0xff00, 0xffff, 0xf0f0, 0xffff_0000]
+        var model: [FlowKey: Flow] = [:]
+        for _ in 0..<20_000 {
+            let candidate = match(
+                generator.next() & 0xffff_ffff, masks[Int(generator.next() % 5)], Int(generator.next() % 3) * 5)
+            if let flow = model[candidate.key] {
+                datapath.flows.remove(flow)
+                model[candidate.key] = nil
+            } else if generator.next() % 4 == 0, let victim = model.first {
+                datapath.flows.remove(victim.value)
+                model[victim.key] = nil
+            } else {
+                model[candidate.key] = datapath.flows.insert(candidate, ufid: nil, actions: [], instructions: [])
+            }
+        }
+        #expect(datapath.flows.count == model.count)
+        #expect(datapath.flows.maskCount == Set(model.values.map(\.match.mask)).count)
+        var hits = 0
+        for _ in 0..<2000 {
+            var packet = FlowKey()
+            for word in [0, 5, 10] { packet.words[word] = generator.next() & 0xffff_ffff }
+            if generator.next() % 2 == 0, let some = model.randomElement(using: &generator) {
+                for word in [0, 5, 10] where some.value.match.mask.words[word] != 0 {
+                    packet.words[word] = some.key.words[word] | ~some.value.match.mask.words[word] & generator.next()
+                }
+            }
+            let expected = model.values.contains { packet.masked(by: $0.match.mask) == $0.match.maskedKey }
+            let found = datapath.flows.flow(matching: packet)
+            #expect((found != nil) == expected)
+            if let found { #expect(packet.masked(by: found.match.mask) == found.match.maskedKey) }
+            if expected { hits += 1 }
+        }
+        #expect(hits > 500)
+        // The order of the dump is the order of insertion, without gaps or repetitions.
+        var serials: [UInt64] = []
+        var next: UInt64 = 0
+        while let flow = datapath.flows.flow(from: next) {
+            serials.append(flow.serial)
+            next = flow.serial + 1
+        }
+        #expect(serials == model.values.map(\.serial).sorted())
+        datapath.flows.removeAll()
+        #expect(datapath.flows.count == 0)
+        #expect(datapath.flows.maskCount == 0)
+        #expect(datapath.flows.flow(from: 0) == nil)
+    }
+
+    @Test func masksAreTriedInTheOrderOfTheirUse() {
+        let host = MemoryPorts()
+        let sw = Switch(provider: host)
+        let datapath = Datapath(name: "x", serial: 1, shared: sw)
+        let rare = datapath.flows.insert(match(1, 0xff, 0), ufid: nil, actions: [], instructions: [])
+        let frequent = datapath.flows.insert(match(2, 0xff, 5), ufid: nil, actions: [], instructions: [])
+        var both = FlowKey()
+        both.words[0] = 1
+        both.words[5] = 2
+        #expect(datapath.flows.flow(matching: both) === rare)
+        var cache = FlowCache()
+        var packet = FlowKey()
+        packet.words[5] = 2
+        for hash in UInt32(1)...50 {
+            let found = unsafe cache.lookup(packet, hash: hash, in: datapath.entry, reader: 0)
+            #expect(unsafe found == frequent.entry)
+        }
+        datapath.flows.reorderMasks(now: 10_000)
+        #expect(datapath.flows.flow(matching: both) === frequent)
+    }
+}
