@@ -1,1 +1,101 @@
-let benchmarks = {}
+import Benchmark
+import DPIF
+import Datapath
+import Device
+import Netlink
+import NetlinkSocket
+import OpenvSwitch
+
+/// What control costs in process: transactions, flows put and deleted, dumps.
+let benchmarks: @Sendable () -> Void = {
+    Benchmark.defaultConfiguration = .init(metrics: [.wallClock, .throughput], maxDuration: .seconds(2))
+
+    Benchmark("vport get, one transaction") { benchmark in
+        let bed = try Bed()
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { blackHole(try bed.dpif.port(1)) }
+        benchmark.stopMeasurement()
+        bed.end()
+    }
+
+    Benchmark("handle: getPortID, no Netlink") { benchmark in
+        let bed = try Bed()
+        let handle = try bed.device.open()
+        var output = MessageWriter(capacity: 64)
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            output.removeAll()
+            blackHole(handle.control(.getPortID, input: RawSpan(), output: &output))
+        }
+        benchmark.stopMeasurement()
+        handle.close()
+        bed.end()
+    }
+
+    Benchmark("flow put and delete, batches of 50", configuration: .init(scalingFactor: .one)) { benchmark in
+        let bed = try Bed()
+        let puts = try (1...50).map { Operation.putFlow(try Bed.flow(UInt64($0))) }
+        let deletes = try (1...50).map { Operation.deleteFlow(.key(try Bed.flow(UInt64($0)).key)) }
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            blackHole(try bed.dpif.operate(puts))
+            blackHole(try bed.dpif.operate(deletes))
+        }
+        benchmark.stopMeasurement()
+        bed.end()
+    }
+
+    Benchmark("dump of 10,000 flows", configuration: .init(scalingFactor: .one)) { benchmark in
+        let bed = try Bed()
+        for first in stride(from: 1, through: 10_000, by: 100) {
+            let puts = try (first..<(first + 100)).map { Operation.putFlow(try Bed.flow(UInt64($0))) }
+            _ = try bed.dpif.operate(puts)
+        }
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            var count = 0
+            try bed.dpif.dumpFlows { _ in count += 1 }
+            precondition(count == 10_000)
+        }
+        benchmark.stopMeasurement()
+        bed.end()
+    }
+}
+
+/// A switch in memory with one port.
+final class Bed {
+    let host = MemoryPorts()
+    let sw: Switch
+    let device: Device
+    let dpif: NetlinkDPIF
+
+    init() throws {
+        sw = Switch(provider: host)
+        device = Device(sw)
+        host.attach(to: sw)
+        dpif = try NetlinkDPIF.create("br0", over: device)
+        _ = host.plug("a")
+        try dpif.addPort("a")
+    }
+
+    func end() {
+        sw.shutDown()
+        host.detach()
+    }
+
+    static func flow(_ source: UInt64) throws -> FlowPut {
+        var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+        match.key.kind = 1
+        match.key.inPort = 1
+        match.key.etherType = 0x88b5
+        match.key.ethernetSource = source
+        match.mask.kind = 0xff
+        match.mask.inPort = .max
+        match.mask.ethernetSource = 0xffff_ffff_ffff
+        var key = MessageWriter()
+        try match.key.write(to: &key)
+        var mask = MessageWriter()
+        try match.key.write(mask: match.mask, to: &mask)
+        return FlowPut(key: key.bytes, mask: mask.bytes, actions: try [Action.output(1)].encoded())
+    }
+}
