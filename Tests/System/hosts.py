@@ -1,0 +1,129 @@
+"""Hosts and switches for the system tests: network namespaces, cables, and Martlet processes.
+
+Everything made here is removed by `World.close`, which also runs when a test fails or is interrupted.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+MARTLET = os.environ["MARTLET"]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def run(*command, check=True, timeout=60, **options):
+    """Runs a command and returns what it printed; a failure shows both."""
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
+    if check and result.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+    return result
+
+
+def wait_until(what, condition, seconds=5):
+    """Waits until a condition holds and returns how many seconds it took."""
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() - begin > seconds:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+    return time.monotonic() - begin
+
+
+class World:
+    """A switch's namespace and hosts around it."""
+
+    count = 0
+
+    def __init__(self):
+        World.count += 1
+        self.id = f"mts{os.getpid()}x{World.count}"
+        self.directory = tempfile.mkdtemp(prefix="martlet-test-")
+        os.chmod(self.directory, 0o755)
+        self.socket = os.path.join(self.directory, "device.sock")
+        self.names = []
+        self.processes = []
+        self.add("sw")
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Namespaces and cables
+
+    def add(self, host):
+        name = f"{self.id}-{host}"
+        run("ip", "netns", "add", name)
+        self.names.append(name)
+        self.inside(host, "ip", "link", "set", "lo", "up")
+
+    def inside(self, host, *command, **options):
+        return run("ip", "netns", "exec", f"{self.id}-{host}", *command, **options)
+
+    def plug(self, host, number):
+        """A host with 10.78.0.NUMBER and fd78::NUMBER, its cable's other end pNUMBER at the switch."""
+        self.add(host)
+        run("ip", "link", "add", "eth0", "netns", f"{self.id}-{host}", "type", "veth",
+            "peer", "name", f"p{number}", "netns", f"{self.id}-sw")
+        self.inside(host, "ip", "addr", "add", f"10.78.0.{number}/24", "dev", "eth0")
+        self.inside(host, "ip", "addr", "add", f"fd78::{number}/64", "dev", "eth0", "nodad")
+        self.inside(host, "ip", "link", "set", "eth0", "up")
+        self.inside("sw", "ip", "link", "set", f"p{number}", "up")
+
+    def mac(self, host):
+        return json.loads(self.inside(host, "ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+
+    def ping(self, host, address, count=20, check=True):
+        """Pings and returns how many answers were lost."""
+        out = self.inside(host, "ping", "-q", "-c", str(count), "-i", "0.01", "-W", "1", address, check=False).stdout
+        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", out).groups())
+        if check and sent != received:
+            raise AssertionError(f"{host} to {address}: {sent - received} of {sent} lost\n{out}")
+        return sent - received
+
+    def links(self):
+        return {link["ifname"]: link for link in
+                json.loads(self.inside("sw", "ip", "-j", "-d", "link", "show").stdout)}
+
+    # Martlet
+
+    def start(self, *arguments, host="sw", **options):
+        """Starts a Martlet command in a namespace."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", f"{self.id}-{host}", MARTLET, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        self.processes.append(process)
+        return process
+
+    def daemon(self, *arguments):
+        """Starts `martlet up` or `martlet run` and waits until it can be asked."""
+        process = self.start(*arguments, "--socket", self.socket)
+
+        def answers():
+            if process.poll() is not None:
+                raise AssertionError(f"martlet ended: {process.stdout.read()}")
+            return self.dpctl("dump-dps", check=False).returncode == 0
+
+        wait_until("martlet answers", answers)
+        return process
+
+    def dpctl(self, *arguments, check=True, **options):
+        return self.inside("sw", MARTLET, "dpctl", "--socket", self.socket, *arguments, check=check, **options)
+
+    def end(self, process, number=signal.SIGINT):
+        """Ends a process and returns its exit status and what it printed."""
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=10)
+        return process.returncode, out

@@ -1,0 +1,330 @@
+"""Martlet with real interfaces, real traffic and real tools. Run by scripts/system-test."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from hosts import MARTLET, ROOT, World, run, wait_until
+
+
+class SystemTest(unittest.TestCase):
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.close)
+
+
+class Demo(unittest.TestCase):
+    """`make demo` as a newcomer runs it, and as one who changes their mind."""
+
+    def namespaces(self):
+        return {line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.startswith("mlt")}
+
+    def test_1_passes(self):
+        before = self.namespaces()
+        out = run(os.path.join(ROOT, "scripts/demo"), timeout=120).stdout
+        self.assertIn("The demo has passed", out)
+        self.assertEqual(self.namespaces(), before)
+
+    def test_2_leaves_nothing_behind_after_an_interrupt(self):
+        before = self.namespaces()
+        for line_to_wait_for in ("Two hosts", "martlet up", "TCP", "third host"):
+            demo = subprocess.Popen(
+                [os.path.join(ROOT, "scripts/demo")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                start_new_session=True)
+            for line in demo.stdout:
+                if line_to_wait_for in line:
+                    break
+            time.sleep(0.3)
+            # As a terminal does: to everyone in the foreground.
+            os.killpg(demo.pid, signal.SIGINT)
+            demo.communicate(timeout=20)
+            self.assertEqual(demo.returncode, 130, line_to_wait_for)
+            self.assertEqual(self.namespaces(), before, line_to_wait_for)
+            left = subprocess.run(["pgrep", "-s", str(demo.pid)], capture_output=True, text=True).stdout
+            self.assertEqual(left, "", line_to_wait_for)
+
+
+class Readme(unittest.TestCase):
+    """The README's example is the program in Examples, and does what the README says."""
+
+    def test_example_is_the_readmes(self):
+        with open(os.path.join(ROOT, "README.md")) as readme:
+            code = re.search(r"```swift\n(.*?)```", readme.read(), re.S).group(1)
+        with open(os.path.join(ROOT, "Examples/Sources/TinySwitch/main.swift")) as source:
+            self.assertEqual(source.read(), code)
+
+    def test_example_runs(self):
+        out = run("swift", "run", "--package-path", os.path.join(ROOT, "Examples"), "-q", "TinySwitch", timeout=600)
+        self.assertEqual(out.stdout, "eth1 has got 1 frame; hits: 1\n")
+
+
+class Up(SystemTest):
+    """`martlet up`: a learning switch on real interfaces."""
+
+    def setUp(self):
+        super().setUp()
+        self.world.plug("h1", 1)
+        self.world.plug("h2", 2)
+
+    def test_hosts_talk_and_come_and_go(self):
+        world = self.world
+        daemon = world.daemon("up", "br0", "p1", "--match", "p*")
+        wait_until("p2 is attached", lambda: "p2" in world.dpctl("show").stdout)
+        world.ping("h1", "10.78.0.2", 200)
+        world.ping("h2", "fd78::1", 200)
+        # A third host, within a second each.
+        begin = time.monotonic()
+        world.plug("h3", 3)
+        while world.ping("h3", "10.78.0.1", 1, check=False):
+            self.assertLess(time.monotonic() - begin, 1, "h3 is not reachable within a second")
+        world.ping("h3", "fd78::2", 100)
+        run("ip", "netns", "del", f"{world.id}-h3")
+        took = wait_until("p3 is gone", lambda: not re.search(r"\bp3\b", world.dpctl("show").stdout))
+        self.assertLess(took, 1)
+        world.ping("h1", "10.78.0.2", 100)
+        status, out = world.end(daemon)
+        self.assertEqual(status, 0, out)
+        self.assertNotIn("br0", world.links())
+
+    def test_the_bridge_is_a_port_of_the_host(self):
+        world = self.world
+        world.daemon("up", "br0", "p1", "p2")
+        world.inside("sw", "ip", "addr", "add", "10.78.0.100/24", "dev", "br0")
+        world.inside("sw", "ip", "link", "set", "br0", "up")
+        world.ping("sw", "10.78.0.1", 100)
+        world.ping("h2", "10.78.0.100", 100)
+
+    def test_a_host_moves(self):
+        world = self.world
+        world.daemon("up", "br0", "p1", "p2", "--match", "p*")
+        world.plug("h3", 3)
+        world.ping("h1", "10.78.0.2", 10)
+        # h2's address turns up behind p3.
+        mac = world.mac("h2")
+        world.inside("h2", "ip", "link", "set", "eth0", "down")
+        world.inside("h3", "ip", "link", "set", "eth0", "address", mac)
+        world.inside("h3", "ip", "addr", "add", "10.78.0.2/24", "dev", "eth0")
+        world.ping("h3", "10.78.0.1", 3, check=False)
+        wait_until("h1 reaches the host that moved", lambda: not world.ping("h1", "10.78.0.2", 1, check=False))
+        world.ping("h1", "10.78.0.2", 50)
+
+    def test_tcp_keeps_its_segments(self):
+        world = self.world
+        world.daemon("up", "br0", "p1", "p2")
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", f"{world.id}-h2", "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+        world.processes.append(server)
+        wait_until("iperf3 listens",
+                   lambda: world.inside("h2", "ss", "-Hltn", "sport = :5201").stdout.strip() != "")
+        result = json.loads(world.inside("h1", "iperf3", "-J", "-c", "10.78.0.2", "-t", "2").stdout)
+        rate = result["end"]["sum_received"]["bits_per_second"]
+        print(f"  TCP through two packet sockets: {rate / 1e9:.1f} Gbit/s", flush=True)
+        self.assertGreater(rate, 500e6)
+        # Segments of up to 64 KiB cross the switch whole: far fewer packets than frames of 1500 bytes would be.
+        flows = json.loads(world.dpctl("--json", "dump-flows").stdout)
+        largest = max(flow["bytes"] / max(flow["packets"], 1) for flow in flows)
+        self.assertGreater(largest, 3000)
+
+    def test_everything_is_done_through_the_device(self):
+        """What the capture shows accounts for every port and every flow that there is."""
+        world = self.world
+        world.daemon("up", "br0", "p1", "p2", "--match", "p*")
+        capture = os.path.join(world.directory, "calls.pcap")
+        monitor = world.start("monitor", "--socket", world.socket, "--device", "--json", "--write", capture)
+        wait_until("the monitor watches", lambda: os.path.exists(capture))
+        time.sleep(0.3)
+        world.dpctl("del-flows", "br0")
+        world.plug("h3", 3)
+        wait_until("p3 is attached", lambda: "p3" in world.dpctl("show").stdout)
+        world.ping("h3", "10.78.0.1", 10)
+        world.ping("h1", "10.78.0.2", 10)
+        flows = json.loads(world.dpctl("--json", "-m", "dump-flows").stdout)
+        time.sleep(0.3)
+        status, out = world.end(monitor)
+        self.assertEqual(status, 0, out)
+        calls = [json.loads(line) for line in out.splitlines()]
+        calls = [call for call in calls if call.get("event") == "call"]
+        controls = {call["control"] for call in calls}
+        self.assertLessEqual(
+            controls, {"transact", "dump", "subscribe", "pend", "readEvent", "readPacket", "getPortID", "getVersion"})
+        self.assertGreaterEqual(controls, {"transact", "dump", "pend", "readEvent", "readPacket"})
+
+        requests = [bytes.fromhex(hexes) for call in calls if call["control"] == "transact"
+                    for hexes in call["requests"]]
+
+        def attributes(message):
+            offset, found = 24, {}
+            while offset + 4 <= len(message):
+                length = int.from_bytes(message[offset:offset + 2], "little")
+                kind = int.from_bytes(message[offset + 2:offset + 4], "little") & 0x3fff
+                if length < 4:
+                    break
+                found[kind] = message[offset + 4:offset + length]
+                offset += (length + 3) & ~3
+            return found
+
+        # Family 20 is ovs_vport, 21 ovs_flow, 19 ovs_packet; command 1 is NEW, 3 of ovs_packet EXECUTE.
+        def sent(family, command):
+            return [attributes(m) for m in requests if m[4] == family and m[16] == command]
+
+        self.assertIn(b"p3\0", [port.get(3) for port in sent(20, 1)])
+        put = {flow[9] for flow in sent(21, 1) if 9 in flow}
+        self.assertGreater(len(flows), 3)
+        for flow in flows:
+            words = flow["ufid"].replace("ufid:", "").replace("-", "")
+            identifier = b"".join(bytes.fromhex(words[at:at + 8])[::-1] for at in range(0, 32, 8))
+            self.assertTrue(identifier in put or bytes.fromhex(words) in put, f"nobody made {flow}")
+        self.assertGreater(len(sent(19, 3)), 0, "no packet was executed")
+        self.assertGreater(
+            sum(1 for call in calls if call["control"] == "readPacket" and call["answers"]), 0, "no upcall was read")
+        # Other tools can open the capture.
+        listing = run("tshark", "-r", capture, "-T", "fields", "-e", "frame.protocols").stdout.splitlines()
+        self.assertGreater(len(listing), 20)
+        self.assertTrue(all(line.startswith("netlink") for line in listing), listing[:3])
+
+    def test_interfaces_are_restored_however_it_ends(self):
+        world = self.world
+        world.inside("sw", "ip", "addr", "add", "10.78.0.200/24", "dev", "p1")
+        self.assertEqual(world.ping("h1", "10.78.0.200", 3, check=False), 0)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon = world.daemon("up", "br0", "p1", "p2")
+            self.assertEqual(world.links()["p1"]["promiscuity"], 1)
+            world.ping("h1", "10.78.0.2", 5)
+            # While attached the host's own stack does not see the frames.
+            self.assertEqual(world.ping("h1", "10.78.0.200", 2, check=False), 2)
+            pid = int(run("pgrep", "-P", str(daemon.pid), check=False).stdout or daemon.pid)
+            os.kill(pid, number)
+            daemon.wait(timeout=10)
+            self.assertEqual(world.links()["p1"]["promiscuity"], 0)
+            self.assertNotIn("br0", world.links())
+            self.assertEqual(world.ping("h1", "10.78.0.200", 3, check=False), 0, number)
+
+    def test_a_missing_port_is_an_error_that_names_it(self):
+        world = self.world
+        result = world.inside("sw", MARTLET, "up", "br0", "p1", "nowhere0", "--socket", world.socket, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("nowhere0", result.stderr)
+        self.assertNotIn("br0", world.links())
+        self.assertEqual(world.links()["p1"]["promiscuity"], 0)
+        self.assertFalse(os.path.exists(world.socket))
+
+    def test_a_second_one_on_the_same_socket_is_refused(self):
+        world = self.world
+        world.daemon("up", "br0", "p1")
+        result = world.inside("sw", MARTLET, "up", "br1", "p2", "--socket", world.socket, check=False, timeout=10)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(world.socket, result.stderr)
+        self.assertIn("br0", world.dpctl("dump-dps").stdout)
+
+
+class Run(SystemTest):
+    """`martlet run`: an empty datapath, and a switch made by hand with `martlet dpctl`."""
+
+    def test_a_switch_by_hand_rewrites_what_it_forwards(self):
+        world = self.world
+        world.plug("h1", 1)
+        world.plug("h2", 2)
+        world.daemon("run")
+        self.assertEqual(world.dpctl("dump-dps").stdout, "")
+        world.dpctl("add-dp", "dp0", "p1", "p2,port_no=7")
+        self.assertEqual(world.dpctl("dump-dps").stdout, "system@dp0\n")
+        self.assertIn("port 7: p2", world.dpctl("show").stdout)
+        # ARP as it is; IPv4 with another TTL on its way to h2.
+        for source, destination in (("1", "7"), ("7", "1")):
+            world.dpctl("add-flow", "dp0", f"in_port({source}),eth(),eth_type(0x0806),arp()", destination)
+        world.dpctl("add-flow", "dp0", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "set(ipv4(ttl=33)),7")
+        world.dpctl("add-flow", "dp0", "in_port(7),eth(),eth_type(0x0800),ipv4(frag=no)", "1")
+        capture = subprocess.Popen(
+            ["ip", "netns", "exec", f"{world.id}-h2", "tcpdump", "-c", "3", "-nvi", "eth0", "icmp[0]=8"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        world.processes.append(capture)
+        capture.stderr.readline()
+        world.ping("h1", "10.78.0.2", 20)
+        out, _ = capture.communicate(timeout=10)
+        self.assertEqual(len(re.findall(r"ttl 33\b", out)), 3, out)
+        self.assertNotIn("bad cksum", out)
+        flows = json.loads(world.dpctl("--json", "dump-flows").stdout)
+        self.assertEqual(sum(flow["packets"] >= 20 for flow in flows), 2)
+        world.dpctl("del-if", "dp0", "p2")
+        self.assertEqual(world.ping("h1", "10.78.0.2", 2, check=False), 2)
+        world.dpctl("del-dp", "dp0")
+        self.assertEqual(world.dpctl("dump-dps").stdout, "")
+        self.assertEqual(world.links()["p1"]["promiscuity"], 0)
+
+    def test_what_cannot_be_done_is_refused_with_a_sentence(self):
+        world = self.world
+        world.daemon("run")
+        world.dpctl("add-dp", "dp0")
+        cases = [
+            (["add-dp", "dp0"], "exist"), (["add-dp", "lo"], "exist"), (["add-if", "dp0", "nowhere0"], "nowhere0"),
+            (["del-dp", "other"], "No such device"),
+            (["add-flow", "dp0", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "recirc(1)"], "support"),
+            (["add-flow", "dp0", "in_port(1),eth(,eth_type(0x0800)", "1"], "position"),
+            (["add-if", "dp0", "lo"], "lo"),
+        ]
+        for arguments, word in cases:
+            result = world.dpctl(*arguments, check=False)
+            self.assertEqual(result.returncode, 1, arguments)
+            self.assertIn(word, result.stderr, arguments)
+            self.assertTrue(result.stderr.startswith("martlet: "), result.stderr)
+        self.assertEqual(world.dpctl("no-such-command", check=False).returncode, 64)
+
+    def test_without_a_datapath_the_error_says_what_to_do(self):
+        result = self.world.dpctl("show", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("martlet run", result.stderr)
+
+    def as_nobody(self, *arguments):
+        return self.world.dpctl(*arguments, check=False, user=65534, group=65534, extra_groups=[])
+
+    def nobody(self, *arguments):
+        """martlet dpctl as a plain user; namespaces do not matter to a Unix socket."""
+        return run(MARTLET, "dpctl", "--socket", self.world.socket, *arguments, check=False, user=65534, group=65534,
+                   extra_groups=[])
+
+    def test_who_may_do_what(self):
+        world = self.world
+        daemon = world.daemon("run")
+        world.dpctl("add-dp", "dp0")
+        refused = self.nobody("show")
+        self.assertEqual(refused.returncode, 1)
+        self.assertRegex(refused.stderr, "root|ermission")
+        world.end(daemon)
+        world.daemon("run", "--open-reading")
+        world.dpctl("add-dp", "dp0")
+        self.assertIn("system@dp0", self.nobody("show").stdout)
+        change = self.nobody("del-dp", "dp0")
+        self.assertEqual(change.returncode, 1)
+        self.assertIn("not permitted", change.stderr)
+        self.assertIn("system@dp0", world.dpctl("dump-dps").stdout)
+
+    def test_killed_clients_leave_nothing(self):
+        world = self.world
+        daemon = world.daemon("run")
+        world.dpctl("add-dp", "dp0")
+        pid = int(run("pgrep", "-P", str(daemon.pid), check=False).stdout or daemon.pid)
+        descriptors = lambda: len(os.listdir(f"/proc/{pid}/fd"))
+        before = descriptors()
+        monitors = [world.start("monitor", "--socket", world.socket) for _ in range(10)]
+        wait_until("the monitors are connected", lambda: descriptors() >= before + 10)
+        for monitor in monitors:
+            monitor.kill()
+        wait_until("their handles are closed", lambda: descriptors() == before, 2)
+        self.assertIn("dp0", world.dpctl("dump-dps").stdout)
+
+    def test_json_everywhere(self):
+        world = self.world
+        world.plug("h1", 1)
+        world.daemon("run")
+        world.dpctl("add-dp", "dp0", "p1")
+        world.dpctl("add-flow", "dp0", "in_port(1),eth(),eth_type(0x0806),arp()", "drop")
+        for arguments in (["show"], ["dump-dps"], ["dump-flows", "dp0"], ["-m", "--names", "dump-flows"], ["-s", "show"]):
+            json.loads(world.dpctl("--json", *arguments).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
