@@ -1,1 +1,3 @@
 
+
+#include "CLinuxSocket.h"
