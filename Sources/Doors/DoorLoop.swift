@@ -6,7 +6,7 @@ import OpenvSwitch
 
 /// The door's thread: waits for all connections at once and carries out their requests, one after the other.
 ///
-/// Nothing here waits for a peer. A peer that does not take its answers is not asked for further requests until it does.
+/// Nothing here waits for a peer. One that does not take its answers is not asked for further requests until it does.
 final class DoorLoop {
     private let device: Device
     private let listener: DoorDescriptor
@@ -177,7 +177,8 @@ final class DoorLoop {
         var writer = MessageWriter(
             capacity: DoorAnswer.size + min(capacity, 4096), limit: DoorAnswer.size + capacity)
         let blank = DoorAnswer(tag: request.tag, IOResult(.success))
-        guard (try? writer.append(raw: blank.bytes)) != nil else { return blank.bytes }  // cannot be: the limit is larger
+        // Cannot fail: the limit is larger than the header.
+        guard (try? writer.append(raw: blank.bytes)) != nil else { return blank.bytes }
         let id = connection.id
         let tag = request.tag
         let result = connection.handle.control(request.code, input: input, output: &writer) { [mailbox] status in

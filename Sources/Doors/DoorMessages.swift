@@ -44,7 +44,8 @@ struct DoorGreeting: Equatable {
     var bytes: [UInt8] {
         let rights: UInt32 = status != .success ? 0 : access == .change ? 2 : 1
         return Self.magic
-            + doorBytes(Self.version, status.rawValue, portID, rights, UInt32(DoorLimits.input), UInt32(DoorLimits.output))
+            + doorBytes(
+                Self.version, status.rawValue, portID, rights, UInt32(DoorLimits.input), UInt32(DoorLimits.output))
     }
 }
 

@@ -8,8 +8,8 @@ import Synchronization
 
 /// A handle of a device in another process.
 ///
-/// May be used from several threads: each answer finds its request by the tag. Whoever waits for an answer receives for all
-/// who wait; while a request is pended and nobody else receives, a dispatch source does.
+/// May be used from several threads: each answer finds its request by the tag. Whoever waits for an answer receives for
+/// all who wait; while a request is pended and nobody else receives, a dispatch source does.
 public final class UnixSocketConnection: DeviceConnection {
     public let portID: UInt32
     /// What the handle may do.
@@ -173,13 +173,14 @@ public final class UnixSocketConnection: DeviceConnection {
     private func receive(_ buffer: inout [UInt8], _ descriptor: DoorDescriptor, waiting: Bool) -> Bool {
         let length: Int
         do {
-            guard let received = try DoorSyscall.receive(&buffer, from: descriptor, waiting: waiting) else { return false }
+            let received = try DoorSyscall.receive(&buffer, from: descriptor, waiting: waiting)
+            guard let received else { return false }
             length = received
         } catch {
             finish(.notFound)
             return false
         }
-        // 0 is the end of the connection. Bytes that are no answer come from no door; nothing behind them is understood.
+        // 0 is the end of the connection. Bytes that are no answer come from no door, and the rest means nothing then.
         guard length > 0, length <= buffer.count, let header = DoorAnswer(buffer.rawSpan.clamped(0..<length)) else {
             finish(.notFound)
             return false

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The Unix-socket door: other processes reach the device by connecting to a file. A connection is a handle.
 ///
-/// The device decides what a handle may do; the door decides, by the peer's credentials, what kind of handle a peer gets:
-/// root and the members of the socket's group may change, others may read or are refused.
+/// The device decides what a handle may do; the door decides, by the peer's credentials, what kind of handle a peer
+/// gets: root and the members of the socket's group may change, others may read or are refused.
 ///
 ///     let door = try UnixSocketDoor(device: device)
 ///     defer { door.stop() }
@@ -43,9 +43,10 @@ public final class UnixSocketDoor: Sendable {
 
     /// Opens the door: when this returns, clients can connect.
     ///
-    /// A socket that a process which has ended left at the path is replaced. The directory of `defaultPath` is made if it
-    /// is missing; any other must be there.
-    /// - Throws: `inUse` if another process serves the path, `badPath` if something else is there, `accessDenied`, `system`.
+    /// A socket that a process left behind when it ended is replaced. The directory of `defaultPath` is made if it is
+    /// missing; any other must be there.
+    /// - Throws: `inUse` if another process serves the path, `badPath` if something else is there, `accessDenied`,
+    ///   `system`.
     public init(
         device: Device, path: String = UnixSocketDoor.defaultPath, options: Options = Options()
     ) throws(DoorError) {

@@ -16,8 +16,8 @@ public struct UnixSocketTransport: DeviceTransport {
     public init(path: String = UnixSocketDoor.defaultPath) { self.path = path }
 
     /// - Throws: the status that comes closest to what `probe` says in words: `notFound` if no process serves the path,
-    ///   `accessDenied`, `insufficientResources`, `invalidDeviceRequest` if what serves it is no door, `invalidParameter`
-    ///   if it cannot be the path of a socket.
+    ///   `accessDenied`, `insufficientResources`, `invalidDeviceRequest` if what serves it is no door,
+    ///   `invalidParameter` if it cannot be the path of a socket.
     public func connect() throws(DeviceError) -> any DeviceConnection {
         do { return try open() } catch { throw DeviceError(error.status) }
     }
