@@ -46,7 +46,7 @@ final class DoorBed {
     var transport: UnixSocketTransport { UnixSocketTransport(path: path) }
 
     /// A connection whose bytes the test writes itself.
-    func raw() throws -> RawClient { try RawClient(path) }
+    func raw(sendBuffer: Int32 = 1 << 20) throws -> RawClient { try RawClient(path, sendBuffer: sendBuffer) }
 
     /// Makes a datapath with these interfaces attached, numbered from 1.
     /// - Returns: the datapath's number.
@@ -122,9 +122,9 @@ final class RawClient {
     let descriptor: DoorDescriptor
     let greeting: [UInt8]
 
-    init(_ path: String) throws {
+    init(_ path: String, sendBuffer: Int32) throws {
         descriptor = try DoorSyscall.makeSocket(blocking: true)
-        DoorSyscall.setSendBuffer(descriptor, bytes: 1 << 20)
+        DoorSyscall.setSendBuffer(descriptor, bytes: sendBuffer)
         try #require(UnixSocketAddress(path)).connect(descriptor)
         greeting = try Self.receive(descriptor) ?? []
     }
