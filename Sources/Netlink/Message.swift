@@ -60,7 +60,8 @@ public struct MessageSequence: ~Escapable {
         let all = rest
         rest = rest.clamped(0..<0)
         let message = try Message(all)
-        rest = all.clamped(netlinkAligned(message.bytes.byteCount)..<all.byteCount)
+        // The last message need not be padded.
+        rest = all.clamped(min(netlinkAligned(message.bytes.byteCount), all.byteCount)..<all.byteCount)
         return message
     }
 }

@@ -15,3 +15,5 @@
 #include "CLinuxTun.h"
 
 #endif
+
+#include "CLinuxSocket.h"
