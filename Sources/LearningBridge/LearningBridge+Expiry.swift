@@ -8,7 +8,7 @@ extension LearningBridge {
     /// Looks at the flows' statistics, and deletes what has been idle or silent for too long.
     ///
     /// A packet that hits a flow makes no upcall, so that the packet counters are what keeps addresses alive.
-    func expire() throws {
+    func expire() throws(SocketError) {
         let now = configuration.clock()
         let isWhole = try look(now)
         for (id, flow) in flows.flows {
@@ -31,19 +31,12 @@ extension LearningBridge {
 
     /// Reads the packet counters of all flows.
     /// - Returns: true if the dump is whole: a flow it did not show is not there.
-    private func look(_ now: Duration) throws -> Bool {
+    private func look(_ now: Duration) throws(SocketError) -> Bool {
         lookNumber += 1
-        do throws(SocketError) {
-            return try datapath.dumpFlows(omitting: [.omitKey, .omitMask, .omitActions]) { message in
-                if let ufid = message.ufid, let id = flows.id(of: ufid) {
-                    see(id, packets: message.stats?.packets ?? 0, now)
-                }
+        return try datapath.dumpFlows(omitting: [.omitKey, .omitMask, .omitActions]) { message in
+            if let ufid = message.ufid, let id = flows.id(of: ufid) {
+                see(id, packets: message.stats?.packets ?? 0, now)
             }
-        } catch {
-            if case .refused(let refusal) = error, refusal.errno == Errno.noDevice {
-                throw LearningBridgeError.datapathDeleted(name: datapath.name)
-            }
-            throw error
         }
     }
 

@@ -88,8 +88,8 @@ extension LearningBridge {
     }
 
     /// Carries out what is queued.
-    /// - Throws: `LearningBridgeError.datapathDeleted`, and the errors of a device that fails.
-    func commit() throws {
+    /// - Throws: `refused` with `ENODEV` if the datapath is gone, and the errors of a device that fails.
+    func commit() throws(SocketError) {
         while !pending.isEmpty {
             let operations = pending
             pending = []
@@ -108,13 +108,14 @@ extension LearningBridge {
     }
 
     /// Decides what becomes of an operation that failed.
-    private func settle(_ error: SocketError, _ purpose: PendingOperation.Purpose) throws {
+    private func settle(_ error: SocketError, _ purpose: PendingOperation.Purpose) throws(SocketError) {
         guard case .refused(let refusal) = error else {
             forget(purpose)
             failed(error)
             return
         }
-        if refusal.errno == Errno.noDevice { throw LearningBridgeError.datapathDeleted(name: datapath.name) }
+        // The datapath is gone.
+        if refusal.errno == Errno.noDevice { throw error }
         switch (purpose, refusal.errno) {
         // Another packet of the flow was faster.
         case (.put, Errno.exists): return

@@ -99,7 +99,9 @@ extension LearningBridge {
         case .interfaceDeleted(let interface):
             guard let name = interface.name else { break }
             released.remove(name)
-            guard name != datapath.name else { throw LearningBridgeError.datapathDeleted(name: name) }
+            if name == datapath.name, interface.ifindex == UInt32(bitPattern: datapath.ifindex) {
+                throw LearningBridgeError.datapathDeleted(name: name)
+            }
             // The device has detached it, and has said so before; this is for devices that do not.
             for (number, port) in ports where port.name == name && port.ifindex == interface.ifindex {
                 removePort(number)
@@ -117,7 +119,7 @@ extension LearningBridge {
     private func consider(_ interface: NetdevMessage) {
         guard let name = interface.name, name != datapath.name, configuration.wants(name),
             interface.flags?.contains(.ethernet) == true, interface.portNumber == nil, !released.contains(name),
-            !ports.values.contains(where: { $0.name == name && $0.ifindex == interface.ifindex })
+            !ports.values.contains(where: { $0.name == name })
         else { return }
         do throws(SocketError) { try attach(name) } catch { tell(.attachFailed(name: name, error)) }
     }

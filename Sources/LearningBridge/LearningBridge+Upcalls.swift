@@ -10,7 +10,7 @@ extension LearningBridge {
 
     /// Takes the upcalls that wait, up to a batch, and carries out what is decided about them.
     /// - Returns: how many there were.
-    func takeUpcalls() throws -> Int {
+    func takeUpcalls() throws(SocketError) -> Int {
         var count = 0
         batch += 1
         let now = configuration.clock()

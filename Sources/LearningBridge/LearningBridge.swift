@@ -87,6 +87,13 @@ public actor LearningBridge {
             leave()
             isRunning = false
         }
+        do { try await serve() } catch let error as SocketError {
+            guard error.errno == Errno.noDevice, case .refused = error else { throw error }
+            throw LearningBridgeError.datapathDeleted(name: datapath.name)
+        }
+    }
+
+    private func serve() async throws {
         let watcher = try start()
         defer { watcher.close() }
         try await withThrowingTaskGroup(of: Void.self) { group in

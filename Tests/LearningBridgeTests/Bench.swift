@@ -16,11 +16,13 @@ final class Bench: Sendable {
     let bridge: LearningBridge
     let clock: TestClock
     let recorder: Recorder
+    /// What the bridge sees as the datapath, if that is to fail.
+    let faulty: FaultyDPIF?
 
     /// - Parameter expiryInterval: long by default, so that nothing expires but in tests of that.
     init(
         interfaces: [String] = [], ports: [String] = [], pattern: NamePattern? = nil,
-        expiryInterval: Duration = .seconds(600), gate: Gate? = nil,
+        expiryInterval: Duration = .seconds(600), gate: Gate? = nil, isFaulty: Bool = false,
         _ configure: (inout LearningBridge.Configuration) -> Void = { _ in }
     ) throws {
         sw = Switch(provider: host)
@@ -35,7 +37,8 @@ final class Bench: Sendable {
         configure(&configuration)
         self.clock = clock
         self.recorder = recorder
-        bridge = LearningBridge(datapath: datapath, configuration: configuration) { event in
+        faulty = isFaulty ? FaultyDPIF(datapath) : nil
+        bridge = LearningBridge(datapath: faulty ?? datapath, configuration: configuration) { event in
             recorder.append(event)
             gate?.pass(event)
         }
@@ -124,16 +127,32 @@ final class TestClock: Sendable {
 final class Recorder: Sendable {
     private let recorded = Mutex<[LearningBridge.Event]>([])
     var events: [LearningBridge.Event] { recorded.withLock { $0 } }
+    /// How often a port was attached, or detached.
+    var attached: Int { events.count { if case .portAttached = $0 { true } else { false } } }
+    var detached: Int { events.count { if case .portDetached = $0 { true } else { false } } }
     func append(_ event: LearningBridge.Event) { recorded.withLock { $0.append(event) } }
 }
 
 /// Holds a bridge up in its callback, so that its queues run over.
 final class Gate: Sendable {
-    private let lock = Mutex(())
-    /// Runs `body` while the bridge stands still, from the news of the interface `gate0` on.
-    func hold(_ body: () throws -> Void) rethrows { try lock.withLock { _ in try body() } }
+    private let isClosed = Atomic(false)
+    private let isHeld = Atomic(false)
+
+    /// Runs `body` while the bridge stands still, from the news of the interface `gate0` on, which is plugged here. Tests
+    /// that do so must be serialized: the bridge keeps its thread.
+    func hold(_ bench: Bench, _ body: () throws -> Void) async throws {
+        isClosed.store(true, ordering: .sequentiallyConsistent)
+        defer { isClosed.store(false, ordering: .sequentiallyConsistent) }
+        _ = bench.host.plug("gate0")
+        try await eventually("the bridge is held") { isHeld.load(ordering: .sequentiallyConsistent) }
+        try body()
+    }
+
     func pass(_ event: LearningBridge.Event) {
-        if case .portAttached(name: "gate0", _) = event { lock.withLock { _ in } }
+        guard case .portAttached(name: "gate0", _) = event else { return }
+        isHeld.store(true, ordering: .sequentiallyConsistent)
+        let deadline = ContinuousClock.now + .seconds(10)
+        while isClosed.load(ordering: .sequentiallyConsistent), ContinuousClock.now < deadline {}
     }
 }
 

@@ -40,7 +40,7 @@ private struct ReferenceSwitch {
 
 @Suite(.timeLimit(.minutes(2))) struct RandomTrafficTests {
     /// Random frames between stations that now and then move: each must come out exactly where it should.
-    @Test(arguments: [1, 2, 3] as [UInt64])
+    @Test(arguments: [1, 2] as [UInt64])
     func agreesWithReference(_ seed: UInt64) async throws {
         let names = (1...8).map { "p\($0)" }
         let bench = try Bench(interfaces: names, pattern: "p*")
