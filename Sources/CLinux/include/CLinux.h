@@ -11,6 +11,7 @@
 #include "CLinuxNamespace.h"
 #include "CLinuxPacket.h"
 #include "CLinuxRoute.h"
+#include "CLinuxSocket.h"
 #include "CLinuxThread.h"
 #include "CLinuxTun.h"
 

@@ -1,0 +1,45 @@
+import Device
+import OpenvSwitch
+
+/// A client of the door: its socket, its handle and the answers it has not taken yet. Belongs to the door's thread.
+final class DoorConnection {
+    /// Never used again, so that a late completion finds nobody.
+    let id: UInt64
+    let descriptor: DoorDescriptor
+    let handle: Handle
+    /// What epoll was last told to look for.
+    var interest: DoorEpoll.Events = .readable
+    /// Datagrams that did not fit the peer's buffer, the oldest first. At most one answer and one completion, as no
+    /// request is taken while there are any.
+    private var waiting: [[UInt8]] = []
+
+    init(id: UInt64, descriptor: DoorDescriptor, handle: Handle) {
+        self.id = id
+        self.descriptor = descriptor
+        self.handle = handle
+    }
+
+    /// Whether the peer has taken all answers.
+    var isDrained: Bool { waiting.isEmpty }
+
+    /// What epoll is to look for: the next request, or room for the answers that wait.
+    var wantedInterest: DoorEpoll.Events { isDrained ? .readable : .writable }
+
+    /// Sends a datagram, or keeps it until there is room.
+    /// - Returns: false if the peer is gone.
+    func send(_ datagram: [UInt8]) -> Bool {
+        waiting.append(datagram)
+        return waiting.count == 1 ? flush() : true
+    }
+
+    /// Sends what waits, as far as there is room.
+    /// - Returns: false if the peer is gone.
+    func flush() -> Bool {
+        while let first = waiting.first {
+            guard let isSent = try? DoorSyscall.send(first, to: descriptor, waiting: false) else { return false }
+            guard isSent else { return true }
+            waiting.removeFirst()
+        }
+        return true
+    }
+}

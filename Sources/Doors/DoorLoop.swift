@@ -1,0 +1,204 @@
+import CLinux
+import Device
+import Glibc
+import Netlink
+import OpenvSwitch
+
+/// The door's thread: waits for all connections at once and carries out their requests, one after the other.
+///
+/// Nothing here waits for a peer. A peer that does not take its answers is not asked for further requests until it does.
+final class DoorLoop {
+    private let device: Device
+    private let listener: DoorDescriptor
+    private let mailbox: DoorMailbox
+    private let options: UnixSocketDoor.Options
+    private let group: UInt32
+    private let epoll: DoorEpoll
+    private var connections: [UInt64: DoorConnection] = [:]
+    private var nextID = firstConnection
+    /// Whether the listener is waited for; not for a moment after the system had no descriptor left.
+    private var isAccepting = true
+    /// A request of full size.
+    private var buffer = [UInt8](repeating: 0, count: DoorRequest.size + DoorLimits.input)
+
+    // What epoll gives back for each descriptor.
+    private static let listenerID: UInt64 = 0
+    private static let mailboxID: UInt64 = 1
+    private static let firstConnection: UInt64 = 2
+
+    /// Requests of one connection that are carried out before the others have their turn.
+    private static let requestsPerTurn = 32
+    /// Milliseconds until new connections are tried again after the system had no room.
+    private static let pause: Int32 = 200
+
+    init(
+        device: Device, listener: DoorDescriptor, mailbox: DoorMailbox, epoll: DoorEpoll,
+        options: UnixSocketDoor.Options, group: UInt32
+    ) {
+        self.device = device
+        self.listener = listener
+        self.mailbox = mailbox
+        self.epoll = epoll
+        self.options = options
+        self.group = group
+    }
+
+    /// Makes what the thread waits with: `listener` and `mailbox` are in it.
+    static func makeEpoll(_ listener: DoorDescriptor, _ mailbox: DoorMailbox) throws(DoorErrno) -> DoorEpoll {
+        let epoll = try DoorEpoll()
+        try epoll.add(listener, id: listenerID, .readable)
+        try epoll.add(mailbox.event, id: mailboxID, .readable)
+        return epoll
+    }
+
+    /// Serves until the mailbox says stop; then all connections are closed.
+    func run() {
+        while !mailbox.isStopping {
+            let news = epoll.wait(milliseconds: isAccepting ? -1 : Self.pause)
+            if !isAccepting { acceptAgain() }
+            for (id, events) in news {
+                switch id {
+                case Self.listenerID: accept()
+                case Self.mailboxID: complete()
+                // One that was closed a moment ago is not there any more.
+                default: if let connection = connections[id] { serve(connection, events) }
+                }
+            }
+        }
+        for connection in connections.values { connection.handle.close() }
+        connections = [:]
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        let raw: Int
+        do {
+            raw = try DoorSyscall.call("accept") { clinux_accept(listener.raw) }
+        } catch {
+            // A peer that has left again is nothing to wait for.
+            guard ![EAGAIN, ECONNABORTED].contains(error.number) else { return }
+            isAccepting = false
+            try? epoll.change(listener, id: Self.listenerID, [])
+            return
+        }
+        let descriptor = DoorDescriptor(raw)
+        DoorSyscall.setSendBuffer(descriptor, bytes: DoorLimits.sendBuffer)
+        guard let access = (try? DoorPeer(descriptor))?.access(group: group, isOpenForReading: options.openForReading)
+        else { return refuse(descriptor, .accessDenied) }
+        guard connections.count < options.maximumConnections else { return refuse(descriptor, .insufficientResources) }
+        let handle: Handle
+        do { handle = try device.open(access) } catch { return refuse(descriptor, error.status) }
+        let connection = DoorConnection(id: nextID, descriptor: descriptor, handle: handle)
+        nextID += 1
+        guard (try? epoll.add(descriptor, id: connection.id, connection.interest)) != nil,
+            connection.send(DoorGreeting(.success, portID: handle.portID, access: access).bytes)
+        else { return handle.close() }
+        connections[connection.id] = connection
+    }
+
+    private func acceptAgain() {
+        isAccepting = (try? epoll.change(listener, id: Self.listenerID, .readable)) != nil
+    }
+
+    /// Tells a peer why it gets no handle. The connection ends when the descriptor is let go.
+    private func refuse(_ descriptor: DoorDescriptor, _ status: IOStatus) {
+        _ = try? DoorSyscall.send(DoorGreeting(status).bytes, to: descriptor, waiting: false)
+    }
+
+    private func close(_ connection: DoorConnection) {
+        // Closing the socket takes it out of epoll: nobody else holds the descriptor.
+        connections[connection.id] = nil
+        connection.handle.close()
+    }
+
+    // MARK: Requests
+
+    private func serve(_ connection: DoorConnection, _ events: DoorEpoll.Events) {
+        guard events.isDisjoint(with: .gone), connection.flush() else {
+            return close(connection)
+        }
+        var turn = 0
+        while turn < Self.requestsPerTurn, connection.isDrained {
+            turn += 1
+            switch receive(connection) {
+            case .carriedOut: continue
+            case .nothing: turn = Self.requestsPerTurn
+            case .gone: return close(connection)
+            }
+        }
+        updateInterest(connection)
+    }
+
+    private func updateInterest(_ connection: DoorConnection) {
+        let wanted = connection.wantedInterest
+        guard wanted != connection.interest else { return }
+        guard (try? epoll.change(connection.descriptor, id: connection.id, wanted)) != nil else {
+            return close(connection)
+        }
+        connection.interest = wanted
+    }
+
+    private enum Reception {
+        case carriedOut
+        case nothing
+        case gone
+    }
+
+    /// Takes one request and answers it, unless it is pended.
+    private func receive(_ connection: DoorConnection) -> Reception {
+        let length: Int
+        do {
+            guard let received = try DoorSyscall.receive(&buffer, from: connection.descriptor, waiting: false) else {
+                return .nothing
+            }
+            length = received
+        } catch { return .gone }
+        // Without a tag there is no one to answer; 0 is the end of the connection.
+        guard length >= DoorRequest.size, let request = DoorRequest(buffer.rawSpan) else { return .gone }
+        let answer: [UInt8]?
+        if length > buffer.count {
+            answer = DoorAnswer(
+                tag: request.tag, IOResult(.invalidParameter, information: DoorLimits.input)).bytes
+        } else if Int(request.inputLength) != length - DoorRequest.size {
+            answer = DoorAnswer(tag: request.tag, IOResult(.invalidParameter)).bytes
+        } else {
+            let bytes = buffer
+            answer = carryOut(request, bytes.rawSpan.clamped(DoorRequest.size..<length), connection)
+        }
+        guard let answer else { return .carriedOut }
+        return connection.send(answer) ? .carriedOut : .gone
+    }
+
+    /// - Returns: the answer; nil if the request is pended.
+    private func carryOut(_ request: DoorRequest, _ input: RawSpan, _ connection: DoorConnection) -> [UInt8]? {
+        let capacity = min(Int(request.capacity), DoorLimits.output)
+        // The output is written behind the answer's header, which is put in when the result is known.
+        var writer = MessageWriter(
+            capacity: DoorAnswer.size + min(capacity, 4096), limit: DoorAnswer.size + capacity)
+        let blank = DoorAnswer(tag: request.tag, IOResult(.success))
+        guard (try? writer.append(raw: blank.bytes)) != nil else { return blank.bytes }  // cannot be: the limit is larger
+        let id = connection.id
+        let tag = request.tag
+        let result = connection.handle.control(request.code, input: input, output: &writer) { [mailbox] status in
+            mailbox.post(DoorMailbox.Completion(connection: id, tag: tag, status: status))
+        }
+        guard result.status != .pending else { return nil }
+        let answer = DoorAnswer(tag: tag, result, outputLength: writer.count - DoorAnswer.size)
+        writer.replace(at: 0, with: answer.bytes)
+        return writer.bytes
+    }
+
+    /// Answers the pended requests that have been completed.
+    private func complete() {
+        for completion in mailbox.take() {
+            guard let connection = connections[completion.connection] else { continue }
+            let answer = DoorAnswer(tag: completion.tag, IOResult(completion.status))
+            guard connection.send(answer.bytes) else {
+                close(connection)
+                continue
+            }
+            updateInterest(connection)
+        }
+    }
+}
