@@ -33,7 +33,9 @@ let package = Package(
         .target(name: "Device", dependencies: ["Netlink", "OpenvSwitch", "Packets", "Datapath"], swiftSettings: house),
         .target(name: "NetlinkSocket", dependencies: ["Netlink", "OpenvSwitch", "Device"], swiftSettings: house),
         .target(name: "DPIF", dependencies: ["Netlink", "OpenvSwitch", "NetlinkSocket"], swiftSettings: house),
-        .target(name: "LearningBridge", dependencies: ["Netlink", "OpenvSwitch", "DPIF"], swiftSettings: house),
+        .target(
+            name: "LearningBridge", dependencies: ["Netlink", "OpenvSwitch", "NetlinkSocket", "DPIF"],
+            swiftSettings: house),
         .target(name: "CLinux"),
         .target(
             name: "HostPorts", dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath"],
