@@ -88,11 +88,13 @@ extension DPCtl {
 
         init(_ text: String, _ names: PortNames) throws(CommandError) {
             do throws(FlowTextError) {
+                let end = text.firstIndex { $0 == "," || $0 == " " } ?? text.endIndex
                 if text.hasPrefix("ufid:") {
-                    let end = text.firstIndex { $0 == "," || $0 == " " } ?? text.endIndex
                     ufid = UFID(try UFIDText.parse(String(text[..<end])))
                 }
-                (key, mask) = try FlowText.parseKey(text) { names.numbers[$0] }
+                // The identifier alone names a flow.
+                let isAlone = ufid != nil && text[end...].allSatisfy { $0 == "," || $0 == " " }
+                (key, mask) = isAlone ? ([], []) : try FlowText.parseKey(text) { names.numbers[$0] }
             } catch { throw CommandError("parsing flow key", reason: "Invalid argument", advice: "\(error)") }
         }
 
