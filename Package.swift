@@ -73,6 +73,14 @@ let package = Package(
             dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath", "HostPorts"],
             swiftSettings: house),
         .testTarget(
+            name: "MartletTests",
+            dependencies: [
+                "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge",
+                "HostPorts", "martlet",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+        .testTarget(
             name: "DoorsTests",
             dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "Doors"],
             swiftSettings: house),

@@ -11,9 +11,8 @@
 #include "CLinuxNamespace.h"
 #include "CLinuxPacket.h"
 #include "CLinuxRoute.h"
+#include "CLinuxSocket.h"
 #include "CLinuxThread.h"
 #include "CLinuxTun.h"
 
 #endif
-
-#include "CLinuxSocket.h"

@@ -1,0 +1,47 @@
+import Datapath
+import Device
+import Doors
+import Glibc
+import HostPorts
+
+/// The datapath of this process: ports of the host, the switch, the device in front of it, and perhaps a door.
+final class Daemon {
+    private let host: LinuxPorts
+    private let sw: Switch
+    let device: Device
+    private var door: UnixSocketDoor?
+    private var isStopped = false
+
+    /// - Parameter workers: threads that forward packets; nil for one on each processor, but two at most.
+    init(workers: Int?) throws(CommandError) {
+        guard Host.mayAttachInterfaces else {
+            throw CommandError(
+                "a datapath needs root (CAP_NET_ADMIN and CAP_NET_RAW)", advice: "start it with sudo")
+        }
+        let count = workers ?? min(max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1), 2)
+        do {
+            host = try LinuxPorts(workers: count)
+            sw = Switch(provider: host, maximumThreads: count)
+            device = Device(sw)
+            try host.attach(to: sw)
+        } catch { throw CommandError("the datapath cannot start", advice: "\(error)") }
+    }
+
+    /// Lets clients in.
+    func openDoor(path: String, options: UnixSocketDoor.Options) throws(CommandError) {
+        do { door = try UnixSocketDoor(device: device, path: path, options: options) } catch {
+            throw CommandError(error.message)
+        }
+    }
+
+    /// Closes the door, deletes all datapaths and gives every interface back as it was found. May be called twice.
+    func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        door?.stop()
+        sw.shutDown()
+        host.shutdown()
+    }
+
+    deinit { stop() }
+}

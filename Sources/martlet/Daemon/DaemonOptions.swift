@@ -1,0 +1,37 @@
+import ArgumentParser
+import Doors
+
+/// The options of a process that holds the datapath.
+struct DaemonOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where clients connect.",
+            discussion: "Without it $MARTLET_SOCKET counts, and without that \(Host.defaultSocket).", valueName: "path"))
+    var socket: String?
+
+    @Option(help: ArgumentHelp("Members of this group may change the datapath too.", valueName: "name"))
+    var group: String?
+
+    @Flag(help: "Let everybody read the datapath.")
+    var openReading = false
+
+    @Option(help: ArgumentHelp("Threads that forward packets.", valueName: "n"))
+    var workers: Int?
+
+    /// At most as many as the switch has counters for.
+    static let maximumWorkers = 60
+
+    func validate() throws {
+        if let workers, !(1...Self.maximumWorkers).contains(workers) {
+            throw ValidationError("--workers must be 1 to \(Self.maximumWorkers).")
+        }
+    }
+
+    func doorOptions() throws(CommandError) -> UnixSocketDoor.Options {
+        guard let group else { return .init(openForReading: openReading) }
+        guard let number = Host.group(group) else {
+            throw CommandError("there is no group \(group)", advice: "groupadd \(group) makes one")
+        }
+        return .init(group: number, openForReading: openReading)
+    }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import Testing
+
+@testable import martlet
+
+@Suite struct ArgumentTests {
+    private func parse<Command: ParsableCommand>(_ arguments: [String], as: Command.Type) throws -> Command {
+        try #require(try Martlet.parseAsRoot(arguments) as? Command)
+    }
+
+    /// The exit status of a command line that is not understood; nil if it is.
+    private func status(_ arguments: [String]) -> Int32? {
+        do {
+            var command = try Martlet.parseAsRoot(arguments)
+            // Asking for help is a command of its own.
+            if arguments.contains("--help") { try command.run() }
+            return nil
+        } catch { return Martlet.exitCode(for: error).rawValue }
+    }
+
+    @Test func takesOptionsInFrontAndBehind() throws {
+        for arguments in [
+            ["dpctl", "-m", "--no-names", "--socket", "/s", "dump-flows", "br0"],
+            ["dpctl", "dump-flows", "-m", "--no-names", "br0", "--socket", "/s"],
+            ["dpctl", "--more", "dump-flows", "--no-names", "--socket=/s", "br0"],
+        ] {
+            let command = try parse(arguments, as: DPCtlCommand.DumpFlows.self)
+            #expect(command.arguments == ["br0"] && command.options.client.socket == "/s")
+            let values = command.options.values
+            #expect(values.more && values.names == false && !values.json && !values.printsNames)
+        }
+        let modify = try parse(
+            ["dpctl", "-s", "--clear", "mod-flow", "--may-create", "in_port(1)", "2"], as: DPCtlCommand.ModifyFlow.self)
+        let values = modify.options.values
+        #expect(values.statistics && values.clear && values.mayCreate && values.names == nil)
+        #expect(modify.arguments == ["in_port(1)", "2"])
+    }
+
+    @Test func namesPortsWithMore() {
+        #expect(!DPCtl.Options().printsNames)
+        #expect(DPCtl.Options(more: true).printsNames)
+        #expect(DPCtl.Options(names: true).printsNames)
+        #expect(!DPCtl.Options(more: true, names: false).printsNames)
+    }
+
+    @Test func takesDaemonOptions() throws {
+        let run = try parse(["run"], as: RunCommand.self)
+        #expect(run.options.socket == nil && !run.options.openReading && run.options.workers == nil)
+        let up = try parse(
+            ["up", "br0", "eth0", "eth1", "--match", "vnet*", "--age", "60", "--idle", "0.5", "--workers", "3",
+             "--no-socket", "--json"], as: UpCommand.self)
+        #expect(up.bridge == "br0" && up.ports == ["eth0", "eth1"] && up.pattern == "vnet*" && up.noSocket && up.json)
+        #expect(up.age == 60 && up.idle == 0.5 && up.options.workers == 3)
+    }
+
+    @Test func choosesTopics() throws {
+        #expect(try parse(["monitor"], as: MonitorCommand.self).topics == [.misses, .flows, .ports])
+        #expect(try parse(["monitor", "--device"], as: MonitorCommand.self).topics == [.device])
+        let two = try parse(["monitor", "--ports", "--misses", "--count", "3"], as: MonitorCommand.self)
+        #expect(two.topics == [.ports, .misses] && two.count == 3)
+        #expect(Monitor.Topics([.misses, .flows, .ports, .device]).groups.count == 6)
+    }
+
+    @Test(arguments: [
+        ["frob"], ["dpctl", "frob"], ["dpctl", "add-if"], ["dpctl", "add-if", "br0"], ["dpctl", "del-dp"],
+        ["dpctl", "show", "--frob"], ["run", "--workers", "0"], ["run", "--workers", "61"], ["run", "x"],
+        ["up"], ["up", "br0", "--age", "0"], ["up", "br0", "--idle", "-1"], ["up", "br0", "--idle", "nan"],
+        ["up", "br0", "--age", "inf"], ["monitor", "--count", "0"], ["monitor", "--timeout", "0"],
+        ["monitor", "--count", "x"], ["dpctl", "cache-set-size", "br0", "masks-cache"],
+    ])
+    func refusesWhatItDoesNotUnderstand(arguments: [String]) { #expect(status(arguments) == 64) }
+
+    @Test func helpsAndCompletes() {
+        #expect(status(["--help"]) == 0)
+        #expect(status(["dpctl", "show", "--help"]) == 0)
+        #expect(Martlet.helpMessage().contains("martlet up br0 eth1 eth2"))
+        #expect(Martlet.helpMessage().contains("--generate-completion-script"))
+        #expect(MonitorCommand.helpMessage().contains("link type 253"))
+        #expect(DPCtlCommand.helpMessage().contains("dump-flows"))
+        for shell in CompletionShell.allCases { #expect(Martlet.completionScript(for: shell).contains("dump-flows")) }
+    }
+}
