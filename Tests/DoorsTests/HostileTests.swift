@@ -68,6 +68,7 @@ extension DoorsTests {
                 for tag in range(200):  # answers that are never read
                     request(s, tag, 0xAFC86002, data[:16] + dump, 65536)
                     if tag == 5: say("busy")
+                import time; time.sleep(60)
                 """, bed.path, "\(ifindex)")
             #expect(client.line() == "0 True True")
             #expect(client.line() == "busy")
