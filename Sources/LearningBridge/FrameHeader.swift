@@ -16,8 +16,8 @@ struct FrameHeader: Hashable, Sendable {
     var vlan: UInt16 = 0
     /// TPID of the inner VLAN tag; 0 if there is none.
     var innerTPID: UInt16 = 0
-    /// The EtherType behind the tags; 0 for any. A mask must say something inside each `OVS_KEY_ATTR_ENCAP`, as an empty
-    /// one counts as absent; so a flow for tagged frames has one EtherType, and one for frames without a tag has all.
+    /// The EtherType behind the tags; 0 for any. A mask must say something inside each `OVS_KEY_ATTR_ENCAP`, as an
+    /// empty one counts as absent; so a flow for tagged frames has one EtherType, one for frames without a tag has all.
     var etherType: UInt16 = 0
 
     var sourceAddress: Address { Address(mac: source, vlan: vlan) }
@@ -44,8 +44,9 @@ struct FrameHeader: Hashable, Sendable {
         self.destination = destination
     }
 
-    /// Reads an upcall's key, the contents of `OVS_PACKET_ATTR_KEY`; nil if it lacks a port or an Ethernet header, or is
-    /// malformed.
+    /// Reads an upcall's key, the contents of `OVS_PACKET_ATTR_KEY`.
+    ///
+    /// nil if it lacks a port or an Ethernet header, or is malformed.
     init?(key: [UInt8]) {
         guard let outer = try? Self.policy.parse(Attributes(key.rawSpan)),
             let port: UInt32 = outer.integer(KeyAttribute.inPort), port < UInt32(FlowKey.noPort),

@@ -4,13 +4,13 @@ import OpenvSwitch
 
 /// The built-in controller: a switch that learns where addresses are, over any datapath.
 ///
-/// It is a client of `DPIF` and of nothing else. A packet that no flow matches comes to it as an upcall; from it the bridge
-/// learns the port of the source address, and installs a flow for all packets like it: to the port of the destination if
-/// that is known, else to all ports. Whenever something changes that a flow depends on (an address is learned, moves or is
-/// forgotten, a port comes or goes), the flows concerned are changed at once.
+/// It is a client of `DPIF` and of nothing else. A packet that no flow matches comes to it as an upcall; from it the
+/// bridge learns the port of the source address, and installs a flow for all packets like it: to the port of the
+/// destination if that is known, else to all ports. Whenever something changes that a flow depends on (an address is
+/// learned, moves or is forgotten, a port comes or goes), the flows concerned are changed at once.
 ///
-/// The datapath belongs to the bridge while it runs: flows that it finds at the start are deleted, and all ports send it
-/// their upcalls.
+/// The datapath belongs to the bridge while it runs: flows that it finds at the start are deleted, and all ports send
+/// it their upcalls.
 ///
 ///     let bridge = LearningBridge(datapath: datapath, configuration: .init(pattern: "tap*"))
 ///     try await bridge.run()

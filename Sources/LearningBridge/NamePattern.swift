@@ -1,8 +1,8 @@
 /// A pattern for names, as shells write them.
 ///
 /// `*` stands for any run of characters, `?` for any one, `[a-z]` for one of a set, `[!a-z]` for one outside it, and a
-/// backslash takes the meaning from the character behind it. A `[` that nothing closes stands for itself. The whole name
-/// must match.
+/// backslash takes the meaning from the character behind it. A `[` that nothing closes stands for itself. The whole
+/// name must match.
 public struct NamePattern: Hashable, Sendable {
     /// The pattern as it was written.
     public let text: String

@@ -113,8 +113,8 @@ public final class TransactionSocket: Sendable {
                 continue
             }
             let done = try Self.collect(output, sequences, &results)
-            next = done.map { max($0 + 1, next) } ?? index
-            // Those that could not be written have their error already.
+            // Those that could not be written have their error already. What was not answered is sent again.
+            if let done { next = max(done + 1, next) }
             if done == nil {
                 // No answer although there was room: this is no device of ours.
                 guard capacity < 16 << 20 else { throw .malformed(NetlinkError(.truncated)) }

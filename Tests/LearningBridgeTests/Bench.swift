@@ -138,8 +138,8 @@ final class Gate: Sendable {
     private let isClosed = Atomic(false)
     private let isHeld = Atomic(false)
 
-    /// Runs `body` while the bridge stands still, from the news of the interface `gate0` on, which is plugged here. Tests
-    /// that do so must be serialized: the bridge keeps its thread.
+    /// Runs `body` while the bridge stands still, from the news of the interface `gate0` on, which is plugged here.
+    /// Tests that do so must be serialized: the bridge keeps its thread.
     func hold(_ bench: Bench, _ body: () throws -> Void) async throws {
         isClosed.store(true, ordering: .sequentiallyConsistent)
         defer { isClosed.store(false, ordering: .sequentiallyConsistent) }

@@ -215,7 +215,9 @@ private let threePorts = ["p1", "p2", "p3"]
                 for _ in 0..<3 {
                     try await bench.send((0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }, from: "p1")
                 }
-                let types: [UInt16] = [EtherType.vlan, EtherType.serviceVLAN, EtherType.ipv4, EtherType.ipv6, EtherType.arp]
+                let types = [
+                    EtherType.vlan, EtherType.serviceVLAN, EtherType.ipv4, EtherType.ipv6, EtherType.arp,
+                ]
                 for type in types {
                     let whole = frame(to: b, from: a, type: type, payload: Array(repeating: 0x81, count: size))
                     try await bench.send(Array(whole.prefix(size)), from: "p1")

@@ -7,7 +7,9 @@ import Testing
     private static let headers: [FrameHeader] = {
         var result: [FrameHeader] = []
         for tags in 0...2 {
-            for type: UInt16 in [EtherType.ipv4, EtherType.ipv6, EtherType.arp, 0x88cc, EtherType.ieee8022, EtherType.vlan] {
+            for type: UInt16 in [
+                EtherType.ipv4, EtherType.ipv6, EtherType.arp, 0x88cc, EtherType.ieee8022, EtherType.vlan,
+            ] {
                 var header = FrameHeader(inPort: 65_534, source: 0x0200_0000_0001, destination: 0xffff_ffff_ffff)
                 if tags > 0 {
                     header.tpid = EtherType.serviceVLAN

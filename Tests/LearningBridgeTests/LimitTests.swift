@@ -4,6 +4,7 @@ import Device
 import LearningBridge
 import NetlinkSocket
 import OpenvSwitch
+import Synchronization
 import Testing
 
 private let a: UInt64 = 0x0200_0000_000a
@@ -82,7 +83,14 @@ private let b: UInt64 = 0x0200_0000_000b
     /// Many packets of one flow that wait at the same time: one flow, and every packet arrives.
     @Test func burstOfOneFlow() async throws {
         let gate = Gate()
-        let bench = try Bench(interfaces: ["p1", "p2"], pattern: "*[0-9]", gate: gate)
+        let bench = try Bench(interfaces: ["p1", "p2"], pattern: "*[0-9]", gate: gate, isFaulty: true)
+        let puts = Counter()
+        bench.faulty?.change {
+            $0.operation = {
+                if case .putFlow = $0 { puts.raise() }
+                return nil
+            }
+        }
         try await bench.run {
             let port = try bench.port("p1")
             try await gate.hold(bench) {
@@ -95,6 +103,7 @@ private let b: UInt64 = 0x0200_0000_000b
             #expect(statistics.flows == 1)
             #expect(statistics.flowsAdded == 1)
             #expect(statistics.upcalls == 500)
+            #expect(puts.value == 8, "once in each batch of 64")
             #expect(statistics.failures == 0)
         }
     }
@@ -124,25 +133,42 @@ private let b: UInt64 = 0x0200_0000_000b
 
     @Test func portsAreReadAnewAfterLostEvents() async throws {
         let gate = Gate()
-        let bench = try Bench(interfaces: ["p1", "p2", "p3"], pattern: "*[0-9]", gate: gate)
+        let bench = try Bench(interfaces: ["p1", "p2", "p3", "p4"], pattern: "*[0-9]", gate: gate)
         try await bench.run {
             try await bench.send(frame(to: broadcast, from: b), from: "p2")
             try await gate.hold(bench) {
+                // Of this the bridge reads only after it has looked for itself.
+                bench.host.unplug("p2")
+                _ = bench.host.plug("p2")
                 for number in 0..<50_000 { bench.host.setCarrier("p1", number % 2 == 1) }
                 // Of this the bridge hears nothing.
-                bench.host.unplug("p2")
-                _ = bench.host.plug("late0")
                 bench.host.unplug("p3")
-                _ = bench.host.plug("p3")
+                bench.host.unplug("p4")
+                _ = bench.host.plug("late0")
             }
             try await eventually("the bridge has caught up") {
                 await bench.bridge.statistics.lostEvents > 0
                     && bench.recorder.events.contains { if case .portAttached("late0", _) = $0 { true } else { false } }
             }
+            #expect(await bench.bridge.statistics.ports == 5, "br0, p1, p2, gate0 and late0")
+            // What was not lost of the old news has been read when something new has.
+            _ = bench.host.plug("last0")
+            try await eventually("new events are read") {
+                bench.recorder.events.contains { if case .portAttached("last0", _) = $0 { true } else { false } }
+            }
             let statistics = await bench.bridge.statistics
-            #expect(statistics.ports == 5, "br0, p1, p3, gate0 and late0")
+            #expect(statistics.ports == 6, "br0, p1, p2, gate0, late0 and last0")
             #expect(statistics.addresses == 0)
-            try await bench.expect(frame(to: b, from: a), from: "p1", reaches: ["br0", "gate0", "late0", "p3"])
+            #expect(!bench.recorder.events.contains { if case .attachFailed = $0 { true } else { false } })
+            #expect(bench.recorder.detached == 3)
+            try await bench.expect(
+                frame(to: b, from: a), from: "p1", reaches: ["br0", "gate0", "late0", "last0", "p2"])
         }
     }
+}
+
+private final class Counter: Sendable {
+    private let count = Atomic(0)
+    var value: Int { count.load(ordering: .sequentiallyConsistent) }
+    func raise() { count.add(1, ordering: .sequentiallyConsistent) }
 }

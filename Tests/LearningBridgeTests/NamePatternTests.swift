@@ -43,10 +43,13 @@ import Testing
             return plain(pattern.dropFirst(), name.dropFirst())
         }
         var random = SeededGenerator(seed: 1)
+        func text(of characters: String) -> String {
+            String((0..<Int.random(in: 0...6, using: &random)).map { _ in characters.randomElement(using: &random)! })
+        }
         var matches = 0
         for _ in 0..<5000 {
-            let pattern = String((0..<Int.random(in: 0...6, using: &random)).map { _ in "ab*?".randomElement(using: &random)! })
-            let name = String((0..<Int.random(in: 0...6, using: &random)).map { _ in "ab".randomElement(using: &random)! })
+            let pattern = text(of: "ab*?")
+            let name = text(of: "ab")
             let expected = plain(pattern[...], name[...])
             if expected { matches += 1 }
             #expect(NamePattern(pattern).matches(name) == expected, "\(pattern) on \(name)")

@@ -69,9 +69,8 @@ private struct ReferenceSwitch {
                     let ports = attached.count
                     try await eventually("ports have changed") { await bench.bridge.statistics.ports == ports }
                 }
-                let source = random.chance(30) ? groups.randomElement(using: &random)! : stations.randomElement(using: &random)!
-                let destination =
-                    random.chance(5) ? groups.randomElement(using: &random)! : stations.randomElement(using: &random)!
+                let source = (random.chance(30) ? groups : stations).randomElement(using: &random)!
+                let destination = (random.chance(5) ? groups : stations).randomElement(using: &random)!
                 if home[source] == nil || random.chance(40) || !attached.contains(home[source]!) {
                     home[source] = attached.randomElement(using: &random)!
                 }
@@ -107,7 +106,8 @@ private struct ReferenceSwitch {
             default: [Tag(vid: 5), Tag(vid: 6), Tag(vid: 7)]
             }
         let types = [EtherType.ipv4, EtherType.ipv6, EtherType.arp, EtherType.mplsUnicast, 0x88cc, 46, EtherType.vlan]
-        let payload = (0..<Int.random(in: 0..<90, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let count = Int.random(in: 0..<90, using: &random)
+        let payload = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
         return LearningBridgeTests.frame(
             to: destination, from: source, tags: tags, type: types.randomElement(using: &random)!, payload: payload)
     }
