@@ -207,7 +207,7 @@ extension ProcessorState {
         _ content: UpcallWriter.Content, _ packet: Packet, _ key: FlowKey, limit: Int, userdata: RawSpan?,
         actions: RawSpan?, _ datapath: UnsafeMutablePointer<DatapathEntry>, _ port: UnsafeMutablePointer<PortEntry>?
     ) {
-        guard content.portID != 0, let receiver = shared.receiver else {
+        guard let receiver = shared.receiver, content.portID != 0 || receiver.watchesAll else {
             unsafe datapath.pointee.counters[reader].lost.add(1)
             return
         }
@@ -236,7 +236,10 @@ extension ProcessorState {
             if result == .delivered {
                 if let port = unsafe port { unsafe port.pointee.counters[reader].upcallSuccess.add(1) }
             } else {
-                if let port = unsafe port { unsafe port.pointee.counters[reader].upcallFail.add(1) }
+                // As in the kernel, a packet that was to go to nobody is lost, and no failed upcall.
+                if let port = unsafe port, content.portID != 0 {
+                    unsafe port.pointee.counters[reader].upcallFail.add(1)
+                }
                 unsafe datapath.pointee.counters[reader].lost.add(1)
             }
         }

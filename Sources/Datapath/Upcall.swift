@@ -5,7 +5,11 @@ import Packets
 /// Who takes upcalls from the packet threads: the device.
 public protocol UpcallReceiver: AnyObject, Sendable {
     /// Hands over one complete message of family `ovs_packet`. Called on packet threads; it must not wait for a client.
+    ///
+    /// A port ID of 0 is nobody's; such a message is handed over only while `watchesAll` is true.
     func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult
+    /// Whether someone looks at every upcall, those included that no client takes. Called on packet threads.
+    var watchesAll: Bool { get }
 }
 
 /// What became of an upcall.

@@ -78,6 +78,8 @@ final class HandleRegistry: UpcallReceiver {
         }
     }
 
+    var watchesAll: Bool { hasMembers(.packet) }
+
     /// Gives an upcall to the handle it is for, and a copy to those who watch all upcalls.
     func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult {
         multicast(message, to: .packet)

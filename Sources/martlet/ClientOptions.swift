@@ -7,7 +7,8 @@ struct ClientOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The datapath's socket.",
-            discussion: "Without it $MARTLET_SOCKET counts, and without that \(Host.defaultSocket).", valueName: "path"))
+            discussion: "Without it $MARTLET_SOCKET counts, and without that \(Host.defaultSocket).",
+            valueName: "path"))
     var socket: String?
 
     @Flag(help: "Print JSON: one document in one line.")

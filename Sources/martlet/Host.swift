@@ -73,7 +73,9 @@ enum Host {
         var found: UnsafeMutablePointer<group_entry>?
         var buffer = [CChar](repeating: 0, count: 1 << 16)
         // Entry and strings live in this function's memory and nothing of them escapes.
-        guard unsafe getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, unsafe found != nil else { return nil }
+        guard unsafe getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, unsafe found != nil else {
+            return nil
+        }
         return unsafe entry.gr_gid
     }
 

@@ -21,7 +21,8 @@ import Testing
     }
 
     @Test func printsAFlowAsTheToolDoes() throws {
-        let text = "recirc_id(0),in_port(2),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(frag=no)"
+        let text =
+            "recirc_id(0),in_port(2),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(frag=no)"
         var flow = FlowMessage(command: Command.get, datapathIfindex: 1)
         let (key, mask) = try FlowText.parseKey(text, portNumber: nil)
         (flow.key, flow.mask) = (key, mask)
@@ -129,7 +130,8 @@ import Testing
             #expect(error.hasPrefix(beginning) || key.isEmpty && error.hasPrefix("updating flow table"), "\(refused)")
         }
         #expect(dump().isEmpty)
-        #expect(bed.run { try $0.getFlow(["nonsense"]) }.error?.hasPrefix("parsing flow ufid (Invalid argument)") == true)
+        let nonsense = bed.run { try $0.getFlow(["nonsense"]) }
+        #expect(nonsense.error?.hasPrefix("parsing flow ufid (Invalid argument)") == true)
         #expect(bed.run { try $0.getFlow([Self.ufid]) }.error?.hasPrefix("getting flow (No such file") == true)
         for count in [0, 1, 4] {
             let refused = bed.run { try $0.addFlow([String](repeating: "x", count: count)) }

@@ -57,13 +57,13 @@ import Testing
     @Test func printsFlowsAndMisses() async throws {
         let eth0 = bed.host.plug("eth0")
         _ = bed.run { try $0.addDatapath("br0", ["eth0"]) }
-        // A miss is told of where somebody takes it.
         let dpif = try NetlinkDPIF.open("br0", over: bed.device)
         try dpif.receiveUpcalls()
         try dpif.setUpcalls([dpif.upcallPortID], ofPort: 1)
+        let action = "userspace(pid=\(dpif.upcallPortID),userdata(0123456789abcdef))"
         let lines = try await monitor([.flows, .misses], count: 5) {
             eth0.send(frame())
-            _ = bed.run { try $0.addFlow(["in_port(1),eth()", "userspace(pid=\(dpif.upcallPortID),userdata(0123456789abcdef))"]) }
+            _ = bed.run { try $0.addFlow(["in_port(1),eth()", action]) }
             eth0.send(frame())
             _ = bed.run { try $0.modifyFlow(["in_port(1),eth()", "drop"]) }
             _ = bed.run { try $0.deleteFlow(["in_port(1),eth()"]) }
@@ -71,11 +71,22 @@ import Testing
         let printed = words(lines)
         #expect(printed[0].hasPrefix("miss: br0 98 bytes recirc_id(0),"))
         #expect(printed[0].contains("in_port(1)") && printed[0].contains("eth(src=50:54:00:00:00:09,"))
-        #expect(printed[1] == "flow added: br0 in_port(1),eth(), actions:userspace(pid=\(dpif.upcallPortID),userdata(0123456789abcdef))")
+        #expect(printed[1] == "flow added: br0 in_port(1),eth(), actions:\(action)")
         #expect(printed[2].hasPrefix("action: br0 98 bytes ") && printed[2].hasSuffix(", userdata:0123456789abcdef"))
         #expect(printed[3] == "flow changed: br0 in_port(1),eth(), actions:drop")
         #expect(printed[4] == "flow deleted: br0 in_port(1),eth(), packets:1, bytes:98, actions:drop")
         dpif.close()
+    }
+
+    @Test func printsMissesThatNobodyTakes() async throws {
+        let eth0 = bed.host.plug("eth0")
+        _ = bed.run { try $0.addDatapath("br0", ["eth0"]) }
+        let lines = try await monitor(.misses, count: 1) { eth0.send(frame()) }
+        #expect(words(lines)[0].hasPrefix("miss: br0 98 bytes "))
+        eth0.send(frame())
+        let shown = bed.run(.init(statistics: true)) { try $0.show([]) }.output
+        // Lost, watched or not, and no failed upcall.
+        #expect(shown.contains("missed:2 lost:2") && !shown.contains("errors:1\n"))
     }
 
     @Test func printsCalls() async throws {
@@ -132,7 +143,8 @@ import Testing
         let documents = try lines.map { line in
             try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         }
-        #expect(documents.compactMap { $0["event"] as? String } == ["interface-added", "datapath-added", "call", "port-added"])
+        let events = documents.compactMap { $0["event"] as? String }
+        #expect(events == ["interface-added", "datapath-added", "call", "port-added"])
         #expect(documents.allSatisfy { ($0["time"] as? Double ?? 0) > 1_500_000_000 })
         #expect((documents[3]["port"] as? [String: Any])?["name"] as? String == "eth0")
         let request = try #require((documents[2]["requests"] as? [String])?.first)

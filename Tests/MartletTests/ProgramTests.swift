@@ -17,7 +17,9 @@ import Testing
         var errors: String
     }
 
-    private func run(_ arguments: [String], shell: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
+    private func run(
+        _ arguments: [String], shell: String? = nil, environment: [String: String] = [:]
+    ) throws -> Outcome {
         let process = Process()
         process.executableURL = URL(filePath: shell == nil ? Self.path : "/bin/sh")
         process.arguments = shell.map { ["-c", $0, "sh", Self.path] + arguments } ?? arguments

@@ -32,7 +32,8 @@ extension DPCtl {
         let (datapath, rest) = try Self.split(arguments, 1, "get-flow")
         let ufid: UFID
         do {
-            guard let parsed = UFID(try UFIDText.parse(rest[0])) else { throw FlowTextError("expected 16 bytes", at: 0) }
+            let bytes = try UFIDText.parse(rest[0])
+            guard let parsed = UFID(bytes) else { throw FlowTextError("expected 16 bytes", at: 0) }
             ufid = parsed
         } catch { throw CommandError("parsing flow ufid", reason: "Invalid argument", advice: "\(error)") }
         let dpif = try openOnly(datapath)

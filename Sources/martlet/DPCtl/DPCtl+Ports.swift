@@ -142,6 +142,6 @@ struct InterfaceArgument: Equatable {
     /// System and internal ports have no options.
     func refuseOptions() throws(CommandError) {
         guard let key = options.keys.sorted().first else { return }
-        throw CommandError("\(name): there is no option \(key)", advice: "ports of this type have type and port_no only")
+        throw CommandError("\(name): there is no option \(key)", advice: "this type of port has only type and port_no")
     }
 }

@@ -7,8 +7,8 @@ struct DPCtlCommand: ParsableCommand {
         commandName: "dpctl",
         abstract: "Administer datapaths, as ovs-dpctl does.",
         discussion: """
-            Commands and output are those of ovs-dpctl. A datapath is named NAME or system@NAME; commands on flows take \
-            the only one if it is left out. Options may stand before or behind the command.
+            Commands and output are those of ovs-dpctl. A datapath is named NAME or system@NAME; commands on flows \
+            take the only one if it is left out. Options may stand before or behind the command.
 
               martlet dpctl show -s
               martlet dpctl add-dp br0 eth1 eth2,port_no=7 vi0,type=internal
@@ -76,7 +76,8 @@ extension DPCtlCommand {
     }
 
     struct DumpDatapaths: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "dump-dps", abstract: "Print the datapaths' names.")
+        static let configuration = CommandConfiguration(
+            commandName: "dump-dps", abstract: "Print the datapaths' names.")
         @OptionGroup var options: DPCtlOptions
         func run() throws { try options.run { try $0.dumpDatapaths() } }
     }

@@ -6,7 +6,8 @@ struct DaemonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where clients connect.",
-            discussion: "Without it $MARTLET_SOCKET counts, and without that \(Host.defaultSocket).", valueName: "path"))
+            discussion: "Without it $MARTLET_SOCKET counts, and without that \(Host.defaultSocket).",
+            valueName: "path"))
     var socket: String?
 
     @Option(help: ArgumentHelp("Members of this group may change the datapath too.", valueName: "name"))

@@ -12,8 +12,8 @@ struct UpCommand: AsyncParsableCommand {
         commandName: "up",
         abstract: "Run a learning switch: datapath and controller in one process.",
         discussion: """
-            The switch gets an interface of its own name, which is its port on the host: give it an address to be part of \
-            the network. It ends with SIGINT or SIGTERM; interfaces are then as they were before.
+            The switch gets an interface of its own name, which is its port on the host: give it an address to be \
+            part of the network. It ends with SIGINT or SIGTERM; interfaces are then as they were before.
 
               martlet up br0 eth1 eth2
               martlet up br0 eth1 --match 'vnet*'
@@ -103,11 +103,9 @@ struct BridgeLines: Sendable {
     func line(_ event: LearningBridge.Event) -> String? {
         switch event {
         case .portAttached(let name, let number):
-            json
-                ? port("attached", name, number) : "\(bridge): port \(number): \(name) attached"
+            json ? port("attached", name, number) : "\(bridge): port \(number): \(name) attached"
         case .portDetached(let name, let number):
-            json
-                ? port("detached", name, number) : "\(bridge): port \(number): \(name) detached"
+            json ? port("detached", name, number) : "\(bridge): port \(number): \(name) detached"
         case .attachFailed(let name, let error): problem("attaching \(name) failed", error)
         case .operationFailed(let error): problem("an operation failed", error)
         case .upcallsLost(let count): lost("packets", count)
@@ -130,10 +128,10 @@ struct BridgeLines: Sendable {
     }
 
     private func lost(_ what: String, _ count: UInt32) -> String {
-        json
-            ? JSON.object(["event": "lost", "datapath": .string(bridge), "what": .string(what), "count": .number(count)])
-                .text
-            : "\(bridge): lost \(count) \(what)"
+        guard json else { return "\(bridge): lost \(count) \(what)" }
+        return JSON.object([
+            "event": "lost", "datapath": .string(bridge), "what": .string(what), "count": .number(count),
+        ]).text
     }
 }
 

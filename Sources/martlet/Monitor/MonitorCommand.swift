@@ -7,16 +7,16 @@ struct MonitorCommand: AsyncParsableCommand {
         commandName: "monitor",
         abstract: "Print what happens in the datapath, one line for each event.",
         discussion: """
-            Without --misses, --flows, --ports or --device it prints ports, interfaces, datapaths, flows and packets that \
-            no flow matched. --device prints every call that a client makes: which handle, what it asked, what it got; \
-            it needs the right to change the datapath.
+            Without --misses, --flows, --ports or --device it prints ports, interfaces, datapaths, flows and packets \
+            that no flow matched. --device prints every call that a client makes: which handle, what it asked, what \
+            it got; it needs the right to change the datapath.
 
               martlet monitor
               martlet monitor --ports --timeout 60
               martlet monitor --device --write calls.pcap
 
-            --write keeps the Netlink messages as a capture of link type 253 (Netlink), which tshark and wireshark open: \
-            requests are packets to the kernel, answers and events packets to the user.
+            --write keeps the Netlink messages as a capture of link type 253 (Netlink), which tshark and wireshark \
+            open: requests are packets to the kernel, answers and events packets to the user.
             """)
 
     @OptionGroup var client: ClientOptions

@@ -1,5 +1,5 @@
-/// A JSON document (RFC 8259). Written in one line, the members of objects in the order of their names, so that the same
-/// value always gives the same text.
+/// A JSON document (RFC 8259). Written in one line, the members of objects in the order of their names, so that the
+/// same value always gives the same text.
 indirect enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)
