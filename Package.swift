@@ -51,7 +51,9 @@ let package = Package(
             swiftSettings: house),
 
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: house),
-        .testTarget(name: "OpenvSwitchTests", dependencies: ["Netlink", "OpenvSwitch"], swiftSettings: house),
+        .testTarget(
+            name: "OpenvSwitchTests", dependencies: ["Netlink", "OpenvSwitch"], exclude: ["Fixtures"],
+            swiftSettings: house),
         .testTarget(name: "PacketsTests", dependencies: ["OpenvSwitch", "Packets"], swiftSettings: house),
         .testTarget(
             name: "DatapathTests", dependencies: ["Netlink", "OpenvSwitch", "Packets", "Datapath"],
