@@ -68,13 +68,17 @@ public struct ErrorMessage: Equatable, Sendable {
     /// - Throws: `noSpace` if fewer than `cappedSize` bytes are left.
     public func write(answering request: RawSpan, to writer: inout MessageWriter) throws(NetlinkError) {
         let start = writer.count
-        for (capped, attributes) in [(error == 0, true), (true, true)] {
+        var failure = NetlinkError(.noSpace, at: start)
+        for (capped, attributes) in [(error == 0, true), (true, true), (true, false)] {
             do {
                 try write(request, capped: capped, attributes: attributes, to: &writer)
                 return
-            } catch { writer.truncate(to: start) }
+            } catch {
+                writer.truncate(to: start)
+                failure = error
+            }
         }
-        try write(request, capped: true, attributes: false, to: &writer)
+        throw failure
     }
 
     private func write(
