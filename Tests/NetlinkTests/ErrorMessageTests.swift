@@ -13,8 +13,8 @@ import Testing
     }
 
     private func error(_ number: Int32, _ message: String? = nil, _ offset: UInt32? = nil) throws -> ErrorMessage {
-        ErrorMessage(
-            error: number, request: try #require(MessageHeader(request.rawSpan)), message: message, offset: offset)
+        let header = MessageHeader(request.rawSpan)
+        return ErrorMessage(error: number, request: try #require(header), message: message, offset: offset)
     }
 
     @Test func anAcknowledgementIsCapped() throws {
@@ -53,7 +53,7 @@ import Testing
         #expect(whole == capped + 20)
         for limit in 0..<(whole + 8) {
             var writer = MessageWriter(limit: limit)
-            do {
+            do throws(NetlinkError) {
                 try error.write(answering: request.rawSpan, to: &writer)
                 let bytes = writer.bytes
                 #expect(bytes.count == (limit >= whole ? whole : limit >= capped ? capped : ErrorMessage.cappedSize))
@@ -64,7 +64,7 @@ import Testing
                 #expect(again.offset == (limit >= capped ? 24 : nil))
             } catch {
                 #expect(limit < ErrorMessage.cappedSize)
-                #expect((error as? NetlinkError)?.code == .noSpace)
+                #expect(error.code == .noSpace)
                 #expect(writer.count == 0)
             }
         }

@@ -84,9 +84,9 @@ import Testing
             + attribute(5, host(UInt32(2))) + [1, 2, 3]
         let set = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24))
         #expect(set.integer(5, as: UInt32.self) == 2)  // of duplicates the last wins
-        #expect(!set.contains(6))
-        #expect(!set.contains(0))
-        #expect(!set.contains(99))
+        #expect(set.contains(6) == false)
+        #expect(set.contains(0) == false)
+        #expect(set.contains(99) == false)
         #expect(set.baseOffset == 24)
     }
 
@@ -137,7 +137,7 @@ import Testing
         #expect(set[3]?.offset == 36)
         #expect(set.integer(63, as: UInt16.self) == 500)
         #expect(set.integer(1, as: UInt32.self) == nil)
-        #expect(!set.contains(64))
+        #expect(set.contains(64) == false)
         #expect(set[64]?.type == nil)
         #expect(set.payload(7) == nil)
         #expect(set.payloadLength(7) == 0)
