@@ -108,7 +108,7 @@ public struct Attributes: ~Escapable {
         }
         guard Int(length) <= all.byteCount else { throw NetlinkError(.truncated, at: start, attribute: type) }
         let advance = min(netlinkAligned(Int(length)), all.byteCount)
-        rest = all.clamped(advance..<all.byteCount)
+        rest = all.clamped(from: advance)
         nextOffset = start &+ advance
         return Attribute(rawType: rawType, payload: all.clamped(Attribute.headerSize..<Int(length)), offset: start)
     }

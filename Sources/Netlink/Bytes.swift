@@ -17,13 +17,22 @@ extension RawSpan {
         load(at: offset, as: T.self).map { T(bigEndian: $0) }
     }
 
-    /// The bytes in `range` clamped to the span, so that no range can trap.
+    /// The bytes in `range` clamped to the span, so that no range can trap. Making the range can: where its lower bound may be
+    /// greater than its upper one, use `clamped(from:)`.
     @inlinable
     @_lifetime(copy self)
     public func clamped(_ range: Range<Int>) -> RawSpan {
         let lower = min(max(range.lowerBound, 0), byteCount)
         let upper = min(max(range.upperBound, lower), byteCount)
         return extracting(lower..<upper)
+    }
+
+    /// The bytes from `offset` on; none if it lies behind the end. Unlike a range from `offset` to the end, which cannot even
+    /// be made then, it does not trap.
+    @inlinable
+    @_lifetime(copy self)
+    public func clamped(from offset: Int) -> RawSpan {
+        extracting(min(max(offset, 0), byteCount)..<byteCount)
     }
 
     /// A copy of the bytes.

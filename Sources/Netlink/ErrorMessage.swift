@@ -36,7 +36,7 @@ public struct ErrorMessage: Equatable, Sendable {
         guard view.header.type == .error else { throw NetlinkError(.invalidValue, at: 4) }
         let payload = view.payload
         guard let error: Int32 = payload.load(at: 0),
-            let request = MessageHeader(payload.clamped(4..<payload.byteCount))
+            let request = MessageHeader(payload.clamped(from: 4))
         else { throw NetlinkError(.truncated, at: MessageHeader.size) }
         self.init(error: error, request: request)
         guard view.header.flags.contains(.ackAttributes) else { return }
@@ -97,7 +97,7 @@ public struct ErrorMessage: Equatable, Sendable {
         try writer.append(raw: request.sequence)
         try writer.append(raw: request.portID)
         if !capped {
-            try writer.append(raw: requestBytes.clamped(MessageHeader.size..<requestBytes.byteCount))
+            try writer.append(raw: requestBytes.clamped(from: MessageHeader.size))
             writer.pad()
         }
         if hasAttributes {

@@ -19,7 +19,7 @@ public struct Message: ~Escapable {
 
     /// The bytes behind the message header.
     public var payload: RawSpan {
-        @_lifetime(copy self) get { bytes.clamped(MessageHeader.size..<bytes.byteCount) }
+        @_lifetime(copy self) get { bytes.clamped(from: MessageHeader.size) }
     }
 
     /// Command and version of a generic-netlink message.
@@ -36,7 +36,7 @@ public struct Message: ~Escapable {
     @_lifetime(copy self)
     public func attributes(at offset: Int) throws(NetlinkError) -> Attributes {
         guard offset >= 0, bytes.byteCount >= offset else { throw NetlinkError(.truncated, at: bytes.byteCount) }
-        return Attributes(bytes.clamped(offset..<bytes.byteCount), baseOffset: offset)
+        return Attributes(bytes.clamped(from: offset), baseOffset: offset)
     }
 }
 
@@ -60,8 +60,7 @@ public struct MessageSequence: ~Escapable {
         let all = rest
         rest = rest.clamped(0..<0)
         let message = try Message(all)
-        // The last message need not be padded.
-        rest = all.clamped(min(netlinkAligned(message.bytes.byteCount), all.byteCount)..<all.byteCount)
+        rest = all.clamped(from: netlinkAligned(message.bytes.byteCount))
         return message
     }
 }

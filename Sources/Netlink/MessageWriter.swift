@@ -204,7 +204,8 @@ public struct MessageWriter: Sendable {
     // MARK: Inside
 
     private mutating func reserve(_ count: Int) throws(NetlinkError) {
-        guard netlinkAligned(count) <= limit - bytes.count else { throw NetlinkError(.noSpace, at: bytes.count) }
+        // With the padding that will follow, also where a payload is built of pieces that are not aligned.
+        guard netlinkAligned(bytes.count &+ count) <= limit else { throw NetlinkError(.noSpace, at: bytes.count) }
     }
 
     private mutating func header(_ type: UInt16, payload: Int) throws(NetlinkError) {

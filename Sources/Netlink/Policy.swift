@@ -7,7 +7,7 @@ public enum PayloadRule: Sendable, Equatable {
     case u8, u16, u32, u64
     /// A 32-bit integer that is at most this (`NLA_POLICY_MAX`).
     case u32AtMost(UInt32)
-    /// A string with a NUL at its end, at most this many bytes without it (`NLA_NUL_STRING`).
+    /// A string with a NUL in it, at most this many bytes without a NUL at the end (`NLA_NUL_STRING`).
     case string(maximum: Int)
     /// Exactly this many bytes (`NLA_EXACT_LEN`).
     case exactly(Int)
@@ -93,12 +93,14 @@ extension PayloadRule {
             if let fault = Self.integerFault(count, 4, strictness) { return fault }
             return (payload.load(at: 0, as: UInt32.self) ?? 0) <= maximum ? nil : .valueOutOfRange
         case .string(let maximum):
-            guard count > 0 else { return .malformedString }
-            for index in 0..<min(count, maximum + 1) where payload.load(at: index, as: UInt8.self) == 0 {
-                // As in the kernel, the first NUL ends the string; an empty one is refused.
-                return index == 0 ? .malformedString : nil
-            }
-            return count > maximum + 1 ? .payloadTooLong : .malformedString
+            // As in the kernel: a NUL within the limit ends the string, which must not be empty; what follows it counts
+            // for the length, but for one NUL at the end.
+            let window = min(count, maximum &+ 1)
+            var end = 0
+            while end < window, payload.load(at: end, as: UInt8.self) != 0 { end += 1 }
+            guard end > 0, end < window else { return .malformedString }
+            let isTerminated = payload.load(at: count &- 1, as: UInt8.self) == 0
+            return count &- (isTerminated ? 1 : 0) > maximum ? .payloadTooLong : nil
         case .exactly(let length):
             return count == length ? nil : (count < length ? .payloadTooShort : .payloadLengthMismatch)
         case .atLeast(let length): return count >= length ? nil : .payloadTooShort

@@ -32,16 +32,16 @@ public struct FlowMatch: Equatable, Sendable {
         mask.kind = 0xff
         mask.vlanTCI = 0xffff
         mask.innerVLANTCI = 0xffff
-        let present: KeyAttributeSet
         if let maskAttributes {
             let levels = try KeyLevels(maskAttributes, isMask: true)
             try levels.readMask(into: &mask, key: key)
-            present = levels.present
+            try keyLevels.validate(key: key, mask: mask, maskLevels: levels, maskAttributes: levels.present)
         } else {
             try keyLevels.fillExactMask(&mask, key: key)
-            present = keyLevels.present.subtracting(keyLevels.vlanStructure)
+            try keyLevels.validate(
+                key: key, mask: mask, maskLevels: keyLevels,
+                maskAttributes: keyLevels.present.subtracting(keyLevels.vlanStructure))
         }
-        try keyLevels.validate(key: key, mask: mask, maskAttributes: present)
         self.init(key: key, mask: mask)
     }
 
@@ -51,7 +51,7 @@ public struct FlowMatch: Equatable, Sendable {
         var key = FlowKey()
         let levels = try KeyLevels(attributes, isMask: false)
         try levels.readKey(into: &key)
-        try levels.validate(key: key, mask: nil, maskAttributes: [])
+        try levels.validate(key: key, mask: nil, maskLevels: levels, maskAttributes: [])
         return key
     }
 }
@@ -123,6 +123,9 @@ struct KeyLevels: ~Escapable {
         // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
         try open()
         if tags == 1 { try open() }
+        if tags == 2, !isMask, !present.isDisjoint(with: [.vlan, .encap]) {
+            throw fail("a key has no more than two VLAN tags; of a third there is only the TPID", KeyAttribute.encap)
+        }
     }
 
     @_lifetime(copy attributes)
@@ -146,6 +149,9 @@ struct KeyLevels: ~Escapable {
         guard present.contains(.encap) else {
             if !isMask, present.contains(.vlan) {
                 throw fail("a VLAN attribute needs the TPID as EtherType and an ENCAP beside it", KeyAttribute.vlan)
+            }
+            if !isMask, present.contains(.etherType), (level.bigEndian(KeyAttribute.etherType) ?? 0).isVLANTPID {
+                throw fail("a TPID as EtherType needs a VLAN and an ENCAP attribute beside it", KeyAttribute.etherType)
             }
             return
         }
@@ -224,7 +230,7 @@ struct KeyLevels: ~Escapable {
             key.kind = 1
         } else {
             key.kind = 0
-            guard tags == 0, !present.contains(.vlan) else {
+            guard tags == 0, !outer.contains(KeyAttribute.vlan) else {
                 throw fail("a packet without Ethernet header has no VLAN tag", KeyAttribute.vlan)
             }
             guard present.contains(.etherType) else {
@@ -421,7 +427,12 @@ struct KeyLevels: ~Escapable {
     // MARK: Presence
 
     /// Checks that the key has what its protocol demands, and that the mask names nothing the key cannot have.
-    func validate(key: FlowKey, mask: FlowMask?, maskAttributes: KeyAttributeSet) throws(RequestError) {
+    /// - Parameters:
+    ///   - maskLevels: where the mask's attributes stand: those of the key, if there is no mask.
+    ///   - maskAttributes: those that the mask names.
+    func validate(
+        key: FlowKey, mask: FlowMask?, maskLevels: borrowing KeyLevels, maskAttributes: KeyAttributeSet
+    ) throws(RequestError) {
         var expected: KeyAttributeSet = []
         var allowed = present
         allowed.subtract(
@@ -454,7 +465,6 @@ struct KeyLevels: ~Escapable {
             }
         case EtherType.ipv6:
             expect(KeyAttributeSet(KeyAttribute.ipv6), allowedIf: exactType)
-            if exactType { allowed.formUnion(KeyAttributeSet(KeyAttribute.ipv6ExtensionHeaders)) }
             if hasTransport {
                 expectPorts(key.ipProtocol)
                 if key.ipProtocol == IPProtocol.icmpv6 {
@@ -481,10 +491,7 @@ struct KeyLevels: ~Escapable {
         guard mask != nil else { return }
         let unexpected = maskAttributes.subtracting(allowed)
         guard unexpected.isEmpty else {
-            throw RequestError(
-                Errno.invalid,
-                "flow mask: the mask has an attribute that the key does not allow (key attribute \(unexpected.first))",
-                offset: offset)
+            throw maskLevels.fail("the mask has an attribute that the key does not allow", unexpected.first)
         }
     }
 }

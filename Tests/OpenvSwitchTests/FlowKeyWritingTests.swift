@@ -1,0 +1,337 @@
+import Netlink
+import OpenvSwitch
+import Testing
+
+/// Keys and masks as they are written: the order of attributes, and that they read back equal.
+@Suite struct FlowKeyWritingTests {
+    private func key(_ key: FlowKey) throws -> [UInt8] {
+        var writer = MessageWriter()
+        try key.write(to: &writer)
+        return writer.bytes
+    }
+
+    private func mask(_ mask: FlowMask, over key: FlowKey) throws -> [UInt8] {
+        var writer = MessageWriter()
+        try key.write(mask: mask, to: &writer)
+        return writer.bytes
+    }
+
+    /// The types of a run, those inside ENCAP behind it.
+    private func types(_ bytes: [UInt8]) throws -> [UInt16] {
+        var result: [UInt16] = []
+        var run = Attributes(bytes.rawSpan)
+        while let attribute = try run.next() {
+            result.append(attribute.type)
+            if attribute.type == KeyAttribute.encap { result += try types(attribute.payload.copyBytes()) }
+        }
+        return result
+    }
+
+    private func payload(_ type: UInt16, _ bytes: [UInt8]) throws -> [UInt8]? {
+        var run = Attributes(bytes.rawSpan)
+        while let attribute = try run.next() {
+            if attribute.type == type { return attribute.payload.copyBytes() }
+        }
+        return nil
+    }
+
+    private func frame(_ etherType: UInt16, proto: UInt8 = 0) -> FlowKey {
+        var key = FlowKey()
+        key.kind = 1
+        key.inPort = 3
+        key.etherType = etherType
+        key.ipProtocol = proto
+        return key
+    }
+
+    // MARK: Order
+
+    @Test func attributesAreWrittenInTheKernelsOrder() throws {
+        let metadata: [UInt16] = [20, 19, 2, 3, 15, 4]
+        #expect(try types(key(frame(0x1234))) == metadata + [6])
+        #expect(try types(key(frame(0x0800))) == metadata + [6, 7])
+        #expect(try types(key(frame(0x0800, proto: 6))) == metadata + [6, 7, 9, 18])
+        #expect(try types(key(frame(0x0800, proto: 17))) == metadata + [6, 7, 10])
+        #expect(try types(key(frame(0x0800, proto: 132))) == metadata + [6, 7, 17])
+        #expect(try types(key(frame(0x0800, proto: 1))) == metadata + [6, 7, 11])
+        #expect(try types(key(frame(0x0800, proto: 58))) == metadata + [6, 7])
+        #expect(try types(key(frame(0x86dd))) == metadata + [6, 8, 32])
+        #expect(try types(key(frame(0x86dd, proto: 6))) == metadata + [6, 8, 32, 9, 18])
+        #expect(try types(key(frame(0x86dd, proto: 58))) == metadata + [6, 8, 32, 12])
+        #expect(try types(key(frame(0x86dd, proto: 1))) == metadata + [6, 8, 32])
+        for type: UInt16 in [135, 136] {
+            var nd = frame(0x86dd, proto: 58)
+            nd.transportSource = type
+            #expect(try types(key(nd)) == metadata + [6, 8, 32, 12, 14])
+        }
+        #expect(try types(key(frame(0x0806))) == metadata + [6, 13])
+        #expect(try types(key(frame(0x8035))) == metadata + [6, 13])
+        #expect(try types(key(frame(EtherType.ieee8022))) == metadata)
+        var later = frame(0x0800, proto: 6)
+        later.fragment = Fragment.later
+        #expect(try types(key(later)) == metadata + [6, 7])
+        var bare = frame(0x0800)
+        bare.kind = 0
+        #expect(try types(key(bare)) == [20, 19, 2, 3, 15, 6, 7])
+        var noPort = frame(0x1234)
+        noPort.inPort = FlowKey.noPort
+        #expect(try types(key(noPort)) == [20, 19, 2, 15, 4, 6])
+    }
+
+    @Test func tagsAreNested() throws {
+        let metadata: [UInt16] = [20, 19, 2, 3, 15, 4]
+        var one = frame(0x0800)
+        (one.vlanTPID, one.vlanTCI) = (0x8100, 0x1064)
+        #expect(try types(key(one)) == metadata + [6, 5, 1, 6, 7])
+        var two = one
+        (two.innerVLANTPID, two.innerVLANTCI) = (0x8100, 0x1065)
+        #expect(try types(key(two)) == metadata + [6, 5, 1, 6, 5, 1, 6, 7])
+        var three = two
+        three.etherType = 0x8100
+        #expect(try types(key(three)) == metadata + [6, 5, 1, 6, 5, 1, 6])
+        var truncated = frame(0x8100)
+        #expect(try types(key(truncated)) == metadata + [6, 5, 1])
+        #expect(try payload(5, key(truncated)) == [0, 0])
+        (truncated.vlanTPID, truncated.vlanTCI) = (0x88a8, 0x1001)
+        #expect(try types(key(truncated)) == metadata + [6, 5, 1, 6, 5, 1])
+    }
+
+    @Test func aMaskHasTheStructureOfItsKey() throws {
+        let tcp = frame(0x0800, proto: 6)
+        let bytes = try mask(FlowMask(), over: tcp)
+        #expect(try types(bytes) == [20, 19, 2, 16, 3, 15, 4, 6, 7, 9, 18])
+        // The tunnel says only that its TTL does not matter.
+        #expect(try payload(16, bytes) == attribute(4, [0]))
+        var tagged = tcp
+        (tagged.vlanTPID, tagged.vlanTCI) = (0x8100, 0x1064)
+        #expect(try types(mask(FlowMask(), over: tagged)) == [20, 19, 2, 16, 3, 15, 4, 6, 5, 1, 6, 7, 9, 18])
+        #expect(try payload(6, mask(FlowMask(), over: tagged)) == [0xff, 0xff])
+    }
+
+    @Test func portsHave16BitsInsideAnd32Outside() throws {
+        let port = frame(0x1234)
+        #expect(try payload(3, key(port)) == host(UInt32(3)))
+        #expect(try payload(3, mask(FlowMask(), over: port)) == host(UInt32(0xffff_0000)))
+        var exact = FlowMask()
+        exact.inPort = 0xffff
+        #expect(try payload(3, mask(exact, over: port)) == host(UInt32.max))
+        var none = port
+        none.inPort = FlowKey.noPort
+        #expect(try payload(3, key(none)) == nil)
+        #expect(try payload(3, mask(FlowMask(), over: none)) == nil)
+        #expect(try payload(3, mask(exact, over: none)) == host(UInt32.max))
+    }
+
+    @Test func theTypeOf8022StandsInTheMaskOnly() throws {
+        let key = frame(EtherType.ieee8022)
+        var exact = FlowMask()
+        exact.etherType = 0xffff
+        #expect(try payload(6, mask(exact, over: key)) == [0xff, 0xff])
+        #expect(try payload(6, mask(FlowMask(), over: key)) == nil)
+    }
+
+    // MARK: Reading back
+
+    /// A key such as a packet has, with all fields that belong to its protocol.
+    private func randomKey(_ random: inout SplitMix64) -> FlowKey {
+        var key = FlowKey()
+        (key.recircID, key.dpHash, key.priority, key.skbMark) = (random.number(), random.number(), random.number(), random.number())
+        key.inPort = random.chance(4) ? FlowKey.noPort : UInt16(random.below(65535))
+        key.kind = random.chance(5) ? 0 : 1
+        key.etherType = [0x0800, 0x86dd, 0x0806, 0x8035, 0x1234, EtherType.ieee8022, 0x8100, 0x88a8][random.below(8)]
+        if key.kind == 1 {
+            (key.ethernetSource, key.ethernetDestination) = (random.mac(), random.mac())
+            if random.chance(2) {
+                (key.vlanTPID, key.vlanTCI) = (random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000)
+                if random.chance(2) {
+                    (key.innerVLANTPID, key.innerVLANTCI) = (random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000)
+                }
+            }
+        } else if key.etherType == EtherType.ieee8022 || key.etherType.isVLANTPID {
+            key.etherType = 0x0800
+        }
+        switch key.etherType {
+        case EtherType.ipv4:
+            (key.ipv4Source, key.ipv4Destination) = (random.number(), random.number())
+            transport(&key, &random)
+        case EtherType.ipv6:
+            (key.ipv6Source, key.ipv6Destination) = (random.address(), random.address())
+            key.ipv6Label = UInt32(random.below(1 << 20))
+            key.ipv6ExtensionHeaders = random.number()
+            transport(&key, &random)
+        case EtherType.arp, EtherType.rarp:
+            (key.ipv4Source, key.ipv4Destination, key.ipProtocol) = (random.number(), random.number(), random.number())
+            (key.arpSourceMAC, key.arpTargetMAC) = (random.mac(), random.mac())
+        default: break
+        }
+        return key
+    }
+
+    private func transport(_ key: inout FlowKey, _ random: inout SplitMix64) {
+        key.ipProtocol = [6, 17, 132, 1, 58, 47][random.below(6)]
+        (key.ipTOS, key.ipTTL, key.fragment) = (random.number(), random.number(), UInt8(random.below(3)))
+        guard key.fragment != Fragment.later else { return }
+        let isIPv6 = key.etherType == EtherType.ipv6
+        switch key.ipProtocol {
+        case 6, 17, 132:
+            (key.transportSource, key.transportDestination) = (random.number(), random.number())
+            if key.ipProtocol == 6 { key.tcpFlags = random.number() }
+        case 1 where !isIPv6: (key.transportSource, key.transportDestination) = (UInt16(random.below(256)), UInt16(random.below(256)))
+        case 58 where isIPv6:
+            key.transportSource = [128, 135, 136][random.below(3)]
+            key.transportDestination = UInt16(random.below(256))
+            if key.transportSource != 128 {
+                (key.ndTarget, key.ndSourceMAC, key.ndTargetMAC) = (random.address(), random.mac(), random.mac())
+            }
+        default: break
+        }
+    }
+
+    /// A mask that the interface allows over a key, in the form in which it is read.
+    private func randomMask(_ key: FlowKey, _ random: inout SplitMix64) -> FlowMask {
+        var mask = FlowMask()
+        mask.kind = 0xff
+        (mask.recircID, mask.dpHash, mask.priority, mask.skbMark) = (random.mask(), random.mask(), random.mask(), random.mask())
+        // As in the kernel, a wildcarded port is written as 0xffff0000, which reads as an exact one.
+        mask.inPort = key.inPort != FlowKey.noPort || random.chance(2) ? 0xffff : 0
+        if key.kind == 1 { (mask.ethernetSource, mask.ethernetDestination) = (random.mask(), random.mask()) }
+        mask.vlanTCI = key.vlanTCI == 0 ? 0xffff : random.mask() | 0x1000
+        mask.vlanTPID = key.vlanTCI == 0 ? 0 : 0xffff
+        mask.innerVLANTCI = key.innerVLANTCI == 0 ? 0xffff : random.mask() | 0x1000
+        mask.innerVLANTPID = key.innerVLANTCI == 0 ? 0 : 0xffff
+        // An ENCAP that is empty counts as absent, so that a wildcarded type of 802.2 cannot be written behind a tag.
+        mask.etherType = key.etherType == EtherType.ieee8022 && key.vlanTCI != 0 || !random.chance(3) ? 0xffff : 0
+        guard mask.etherType == 0xffff else {
+            if key.etherType == EtherType.ipv6 { mask.ipv6ExtensionHeaders = random.mask() }
+            return mask
+        }
+        switch key.etherType {
+        case EtherType.ipv4:
+            (mask.ipv4Source, mask.ipv4Destination) = (random.mask(), random.mask())
+            transport(&mask, key, &random)
+        case EtherType.ipv6:
+            mask.ipv6Source = IPv6Address(high: random.mask(), low: random.mask())
+            mask.ipv6Destination = IPv6Address(high: random.mask(), low: random.mask())
+            mask.ipv6Label = random.mask()
+            mask.ipv6ExtensionHeaders = random.mask()
+            transport(&mask, key, &random)
+        case EtherType.arp, EtherType.rarp:
+            (mask.ipv4Source, mask.ipv4Destination, mask.ipProtocol) = (random.mask(), random.mask(), random.mask())
+            (mask.arpSourceMAC, mask.arpTargetMAC) = (random.mask(), random.mask())
+        default: break
+        }
+        return mask
+    }
+
+    private func transport(_ mask: inout FlowMask, _ key: FlowKey, _ random: inout SplitMix64) {
+        (mask.ipProtocol, mask.ipTOS, mask.ipTTL, mask.fragment) = (random.mask(), random.mask(), random.mask(), random.mask())
+        guard mask.ipProtocol == 0xff, key.fragment != Fragment.later else { return }
+        let isIPv6 = key.etherType == EtherType.ipv6
+        switch key.ipProtocol {
+        case 6, 17, 132:
+            (mask.transportSource, mask.transportDestination) = (random.mask(), random.mask())
+            if key.ipProtocol == 6 { mask.tcpFlags = random.mask() }
+        case 1 where !isIPv6, 58 where isIPv6:
+            (mask.transportSource, mask.transportDestination) = (random.mask() & 0xff, random.mask() & 0xff)
+            guard isIPv6, mask.transportSource == 0xff, key.transportSource != 128 else { return }
+            mask.ndTarget = IPv6Address(high: random.mask(), low: random.mask())
+            (mask.ndSourceMAC, mask.ndTargetMAC) = (random.mask(), random.mask())
+        default: break
+        }
+    }
+
+    @Test func whatIsWrittenReadsBackEqual() throws {
+        var random = SplitMix64(seed: 31)
+        for _ in 0..<20_000 {
+            let randomKey = randomKey(&random)
+            let randomMask = randomMask(randomKey, &random)
+            let written = try match(key(randomKey), mask(randomMask, over: randomKey))
+            guard case .success(let match) = written else {
+                Issue.record("\(written) for \(randomKey.words) masked by \(randomMask.words)")
+                return
+            }
+            #expect(match.key == randomKey)
+            #expect(match.mask == randomMask, "\(randomKey.words)")
+            guard match.key == randomKey, match.mask == randomMask else { return }
+        }
+    }
+
+    @Test func whatDoesNotFitIsRefused() throws {
+        let tcp = frame(0x0800, proto: 6)
+        let whole = try key(tcp).count
+        for limit in 0..<whole {
+            var writer = MessageWriter(limit: limit)
+            do throws(NetlinkError) {
+                try tcp.write(to: &writer)
+                Issue.record("written into \(limit) bytes")
+            } catch { #expect(error.code == .noSpace) }
+            #expect(writer.count <= limit)
+        }
+    }
+
+    // MARK: Words
+
+    @Test func fieldsDoNotOverlap() {
+        var random = SplitMix64(seed: 32)
+        for _ in 0..<200 {
+            var key = FlowKey()
+            let (recirc, hash, priority, mark): (UInt32, UInt32, UInt32, UInt32) = (
+                random.number(), random.number(), random.number(), random.number()
+            )
+            let macs = (random.mac(), random.mac())
+            let halves: [UInt16] = (0..<9).map { _ in random.number() }
+            let bytes: [UInt8] = (0..<5).map { _ in random.number() }
+            let label: UInt32 = random.number()
+            (key.recircID, key.dpHash, key.priority, key.skbMark) = (recirc, hash, priority, mark)
+            (key.ethernetSource, key.ethernetDestination) = macs
+            (key.inPort, key.etherType, key.vlanTCI, key.innerVLANTCI) = (halves[0], halves[1], halves[2], halves[3])
+            (key.vlanTPID, key.innerVLANTPID, key.tcpFlags) = (halves[4], halves[5], halves[6])
+            (key.transportSource, key.transportDestination, key.ipv6Label) = (halves[7], halves[8], label)
+            (key.kind, key.fragment, key.ipProtocol, key.ipTOS, key.ipTTL) = (bytes[0], bytes[1], bytes[2], bytes[3], bytes[4])
+            #expect([key.recircID, key.dpHash, key.priority, key.skbMark, key.ipv6Label] == [recirc, hash, priority, mark, label])
+            #expect(key.ethernetSource == macs.0 && key.ethernetDestination == macs.1)
+            #expect(
+                [
+                    key.inPort, key.etherType, key.vlanTCI, key.innerVLANTCI, key.vlanTPID, key.innerVLANTPID, key.tcpFlags,
+                    key.transportSource, key.transportDestination,
+                ] == halves)
+            #expect([key.kind, key.fragment, key.ipProtocol, key.ipTOS, key.ipTTL] == bytes)
+        }
+    }
+
+    @Test func maskingKeepsTheBitsOfTheMask() {
+        var random = SplitMix64(seed: 33)
+        for _ in 0..<200 {
+            var (key, mask) = (FlowKey(), FlowMask())
+            for index in 0..<FlowKey.wordCount { (key.words[index], mask.words[index]) = (random.next(), random.mask()) }
+            let masked = key.masked(by: mask)
+            for index in 0..<FlowKey.wordCount { #expect(masked.words[index] == key.words[index] & mask.words[index]) }
+            let range = mask.significantWords
+            for index in 0..<FlowKey.wordCount where !range.contains(index) { #expect(mask.words[index] == 0) }
+            if !range.isEmpty { #expect(mask.words[range.lowerBound] != 0 && mask.words[range.upperBound - 1] != 0) }
+            var other = key
+            #expect(other == key && other.hashValue == key.hashValue)
+            other.words[random.below(FlowKey.wordCount)] ^= 1 << UInt64(random.below(64))
+            #expect(other != key)
+        }
+        #expect(FlowMask().significantWords.isEmpty)
+    }
+
+    @Test func noBytesTrap() {
+        var random = SplitMix64(seed: 34)
+        var accepted = 0
+        for _ in 0..<20_000 {
+            let valid = randomKey(&random)
+            guard var keyBytes = try? key(valid), var maskBytes = try? mask(randomMask(valid, &random), over: valid) else { continue }
+            for _ in 0..<random.below(4) {
+                keyBytes[random.below(keyBytes.count)] = random.number()
+                maskBytes[random.below(maskBytes.count)] ^= 1 << UInt8(random.below(8))
+                if random.chance(4) { maskBytes.removeLast(random.below(maskBytes.count)) }
+                if maskBytes.isEmpty { maskBytes = [0] }
+            }
+            if case .success = match(keyBytes, maskBytes) { accepted += 1 }
+            _ = match(keyBytes)
+        }
+        #expect(accepted > 1000)
+    }
+}
