@@ -43,8 +43,11 @@ struct Martlet: AsyncParsableCommand {
             Glibc.exit(1)
         } catch is CommandFailed {
             Glibc.exit(1)
-        } catch is OutputClosed {
-            Glibc.exit(0)
+        } catch let error as OutputClosed {
+            guard error.number != EPIPE else { Glibc.exit(0) }
+            let words = CommandError("writing the output failed", reason: Host.text(error.number))
+            try? DescriptorOutput.standardError.writeLine("martlet: \(words)")
+            Glibc.exit(1)
         } catch {
             exit(withError: error)
         }

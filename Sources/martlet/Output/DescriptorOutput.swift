@@ -8,7 +8,8 @@ struct DescriptorOutput: TextOutput {
     static let standardError = DescriptorOutput(descriptor: STDERR_FILENO)
 
     func write(_ text: String) throws(OutputClosed) {
-        guard Self.write(Array(text.utf8), to: descriptor) == 0 else { throw OutputClosed() }
+        let number = Self.write(Array(text.utf8), to: descriptor)
+        guard number == 0 else { throw OutputClosed(number: number) }
     }
 
     /// Writes all bytes.

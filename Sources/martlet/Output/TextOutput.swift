@@ -1,12 +1,15 @@
 /// Where a command's text goes.
 protocol TextOutput: Sendable {
     /// Writes a text at once, whole.
-    /// - Throws: `OutputClosed` if nobody reads any more.
+    /// - Throws: `OutputClosed` if nobody reads any more, or the text cannot be kept.
     func write(_ text: String) throws(OutputClosed)
 }
 
-/// The reader of the output has gone (`EPIPE`). A command then ends without a word and without a fault.
-struct OutputClosed: Error {}
+/// Output cannot be written. If its reader has gone (`EPIPE`), a command ends without a word and without a fault.
+struct OutputClosed: Error {
+    /// The error number of the call.
+    let number: Int32
+}
 
 extension TextOutput {
     /// Writes a text and the end of the line.
