@@ -72,7 +72,9 @@ struct ActionCompiler {
             instructions.append(.popVLAN)
         case ActionAttribute.trunc:
             let length: UInt32 = try exact(action)
-            guard length >= 14 else { throw fail("trunc: the length is less than an Ethernet header's 14 bytes", action) }
+            guard length >= 14 else {
+                throw fail("trunc: the length is less than an Ethernet header's 14 bytes", action)
+            }
             instructions.append(.truncate(Int(length)))
         case ActionAttribute.drop:
             _ = try exact(action) as UInt32
@@ -174,7 +176,8 @@ struct ActionCompiler {
         case (.ipv4(let source, let destination, let proto, let tos, let ttl, let fragment), let mask):
             guard etherType == EtherType.ipv4 else { throw fail("set(ipv4): the flow is not IPv4", field) }
             var edit = IPv4Edit(source: .max, destination: .max, tos: .max, ttl: .max)
-            if case .ipv4(let sourceBits, let destinationBits, let protoBits, let tosBits, let ttlBits, let fragmentBits)? =
+            if case .ipv4(
+                let sourceBits, let destinationBits, let protoBits, let tosBits, let ttlBits, let fragmentBits)? =
                 mask
             {
                 guard protoBits == 0, fragmentBits == 0 else {

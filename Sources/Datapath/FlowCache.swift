@@ -56,7 +56,8 @@ struct FlowCache: ~Copyable {
     ) -> UnsafeMutablePointer<FlowEntry>? {
         let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
         let counters = unsafe datapath.pointee.counters + reader
-        if unsafe entries[slot].hash == hash && entries[slot].generation == generation, let flow = unsafe entries[slot].flow,
+        if unsafe entries[slot].hash == hash && entries[slot].generation == generation,
+            let flow = unsafe entries[slot].flow,
             unsafe flow.pointee.datapath == datapath && flow.pointee.matches(key)
         {
             unsafe counters.pointee.cacheHit.add(1)

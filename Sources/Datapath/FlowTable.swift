@@ -43,7 +43,7 @@ final class FlowTable {
 
     /// The first flow that a packet with this key would match.
     func flow(matching key: FlowKey) -> Flow? {
-        for unsafe table in unsafe tables {
+        for unsafetable in unsafe tables {
             if let entry = unsafe table.pointee.lookup(key) { return unsafe flowOf[entry] }
         }
         return nil
@@ -181,7 +181,7 @@ final class FlowTable {
         var capacity = 16
         while unsafe (living.count + 1) * 2 > capacity { capacity *= 2 }
         let new = unsafe SlotArray.make(capacity: capacity)
-        for unsafe entry in unsafe living { unsafe new.pointee.insert(entry) }
+        for unsafeentry in unsafe living { unsafe new.pointee.insert(entry) }
         unsafe table.pointee.slots.store(new, ordering: .releasing)
         shared.reclaimer.retire { unsafe SlotArray.free(old) }
     }

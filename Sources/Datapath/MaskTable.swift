@@ -119,7 +119,8 @@ struct MaskList: ~Copyable {
     let tables: UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>
 
     static func make(_ tables: [UnsafeMutablePointer<MaskTable>]) -> UnsafeMutablePointer<MaskList> {
-        let memory = unsafe UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>.allocate(capacity: max(tables.count, 1))
+        let memory = unsafe UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>.allocate(
+            capacity: max(tables.count, 1))
         for index in unsafe tables.indices { unsafe (memory + index).initialize(to: tables[index]) }
         let list = UnsafeMutablePointer<MaskList>.allocate(capacity: 1)
         unsafe list.initialize(to: MaskList(count: unsafe tables.count, tables: memory))

@@ -134,7 +134,8 @@ public final class MemoryPorts: PortProvider {
 
     private static func device(_ info: HostInterface) -> PortDevice {
         PortDevice(
-            token: UInt64(info.ifindex), name: info.name, ifindex: info.ifindex, mtu: Int(info.mtu), takesOffloads: false)
+            token: UInt64(info.ifindex), name: info.name, ifindex: info.ifindex, mtu: Int(info.mtu),
+            takesOffloads: false)
     }
 
     public func start(_ device: PortDevice, for port: PortReference) {
@@ -148,7 +149,9 @@ public final class MemoryPorts: PortProvider {
 
     public func close(_ device: PortDevice) {
         state.withLock { state in
-            guard let interface = state.interfaces[device.name], interface.info.ifindex == device.ifindex else { return }
+            guard let interface = state.interfaces[device.name], interface.info.ifindex == device.ifindex else {
+                return
+            }
             if interface.isInternal {
                 state.interfaces[device.name] = nil
             } else {
@@ -167,7 +170,7 @@ public final class MemoryPorts: PortProvider {
             guard let name = state.interfaces.first(where: { UInt64($0.value.info.ifindex) == token })?.key,
                 let port = state.interfaces[name]?.port
             else { return }
-            for unsafe packet in unsafe packets {
+            for unsafepacket in unsafe packets {
                 state.interfaces[name]?.statistics.transmittedPackets += 1
                 state.interfaces[name]?.statistics.transmittedBytes += UInt64(packet.length)
                 port.accept(packet.bytes)

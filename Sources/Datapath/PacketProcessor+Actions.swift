@@ -155,7 +155,11 @@ extension ProcessorState {
         copies.reset()
         working.isQueued = false
         if working.isCopy, var kept = copies.take() {
-            if unsafe kept.slot != working.packet.slot { kept.copy(from: working.packet) } else { kept = working.packet }
+            if unsafe kept.slot != working.packet.slot {
+                kept.copy(from: working.packet)
+            } else {
+                kept = working.packet
+            }
             working.packet = kept
         }
     }

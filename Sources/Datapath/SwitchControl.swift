@@ -56,7 +56,9 @@ public final class SwitchControl {
         name: String, upcallPortIDs: [UInt32], ifindex: Int32?
     ) throws(RequestError) -> Datapath {
         guard !isShutDown else { throw RequestError(Errno.noDevice, "the switch is shutting down") }
-        guard vport(named: name) == nil else { throw RequestError(Errno.exists, "there is an interface \(name) already") }
+        guard vport(named: name) == nil else {
+            throw RequestError(Errno.exists, "there is an interface \(name) already")
+        }
         guard datapaths.count < Self.maximumDatapaths else {
             throw RequestError(Errno.noMemory, "there are \(Self.maximumDatapaths) datapaths already")
         }

@@ -26,7 +26,9 @@ public final class Vport {
 
     /// Upcalls made for packets from this port.
     public var upcallStatistics: UpcallStatistics {
-        unsafe UpcallStatistics(success: sum { unsafe $0.pointee.upcallSuccess.current }, fail: unsafe sum { unsafe $0.pointee.upcallFail.current })
+        unsafe UpcallStatistics(
+            success: sum { unsafe $0.pointee.upcallSuccess.current },
+            fail: unsafe sum { unsafe $0.pointee.upcallFail.current })
     }
 
     /// Packets that the switch dropped on their way to this port's device.

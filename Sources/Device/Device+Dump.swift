@@ -115,7 +115,8 @@ extension Device {
             return .failure(.error(RequestError(Errno.notSupported, text)))
         }
         var omitting: UFIDFlags = []
-        if family == .flow, let set = try? FlowMessage.policy.parse(message.attributes(at: OVSHeader.attributesOffset)) {
+        if family == .flow, let set = try? FlowMessage.policy.parse(message.attributes(at: OVSHeader.attributesOffset))
+        {
             omitting = UFIDFlags(rawValue: set.integer(FlowAttribute.ufidFlags) ?? 0)
         }
         let interfaces = family == .netdev ? control.provider.interfaces() : []

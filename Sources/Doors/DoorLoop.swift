@@ -158,8 +158,10 @@ final class DoorLoop {
         guard length >= DoorRequest.size, let request = DoorRequest(buffer.rawSpan) else { return .gone }
         let answer: [UInt8]?
         if length > buffer.count {
-            answer = DoorAnswer(
-                tag: request.tag, IOResult(.invalidParameter, information: DoorLimits.input)).bytes
+            answer =
+                DoorAnswer(
+                    tag: request.tag, IOResult(.invalidParameter, information: DoorLimits.input)
+                ).bytes
         } else if Int(request.inputLength) != length - DoorRequest.size {
             answer = DoorAnswer(tag: request.tag, IOResult(.invalidParameter)).bytes
         } else {

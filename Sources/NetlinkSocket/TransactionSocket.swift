@@ -208,7 +208,9 @@ public final class TransactionSocket: Sendable {
 
     /// The error that an answer begins with, or nil.
     private static func refusal(_ bytes: RawSpan) -> SocketError? {
-        guard let message = try? Message(bytes), let error = try? ErrorMessage(message), error.error != 0 else { return nil }
+        guard let message = try? Message(bytes), let error = try? ErrorMessage(message), error.error != 0 else {
+            return nil
+        }
         return .refused(RequestError(error))
     }
 

@@ -53,7 +53,8 @@ extension Action {
                 return
             }
         case ActionAttribute.set:
-            if let (type, field) = Self.onlyField(attribute.nested), let value = FieldValue(attribute: type, field.rawSpan)
+            if let (type, field) = Self.onlyField(attribute.nested),
+                let value = FieldValue(attribute: type, field.rawSpan)
             {
                 self = .set(value)
                 return

@@ -67,7 +67,8 @@ extension FlowKey {
     }
 
     /// A tag of which the packet had only the TPID.
-    private func writeTruncatedTag(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+    private func writeTruncatedTag(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError)
+    {
         try writer.append(KeyAttribute.etherType, bigEndian: output.etherType)
         try writer.append(KeyAttribute.vlan, bigEndian: UInt16(0))
         try writer.append(KeyAttribute.encap, bytes: [])

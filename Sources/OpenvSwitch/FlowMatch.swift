@@ -158,7 +158,8 @@ struct KeyLevels: ~Escapable {
         if !isMask {
             let tpid = present.contains(.etherType) ? level.bigEndian(KeyAttribute.etherType) ?? 0 : 0
             guard tpid.isVLANTPID, present.contains(.vlan) else {
-                throw fail("an ENCAP attribute needs a VLAN attribute and a TPID as EtherType beside it", KeyAttribute.encap)
+                throw fail(
+                    "an ENCAP attribute needs a VLAN attribute and a TPID as EtherType beside it", KeyAttribute.encap)
             }
             let tci = level.bigEndian(KeyAttribute.vlan) ?? 0
             let isEmpty = level.payloadLength(KeyAttribute.encap) == 0
@@ -393,7 +394,9 @@ struct KeyLevels: ~Escapable {
         if let value: UInt16 = integer(KeyAttribute.ipv6ExtensionHeaders) { key.ipv6ExtensionHeaders = value }
         if let payload = attribute(KeyAttribute.arp)?.payload {
             let operation: UInt16 = payload.loadBigEndian(at: 8) ?? 0
-            guard isMask || operation <= 0xff else { throw fail("the ARP operation is greater than 255", KeyAttribute.arp) }
+            guard isMask || operation <= 0xff else {
+                throw fail("the ARP operation is greater than 255", KeyAttribute.arp)
+            }
             key.ipv4Source = payload.loadBigEndian(at: 0) ?? 0
             key.ipv4Destination = payload.loadBigEndian(at: 4) ?? 0
             key.ipProtocol = UInt8(truncatingIfNeeded: operation)

@@ -65,7 +65,8 @@ import Testing
         let port = try #require(host.reference("a"))
         let isEnding = Atomic<Bool>(false)
         let sent = Atomic<UInt64>(0)
-        let frame: [UInt8] = [2, 0, 0, 0, 0, 1] + [0, 0, 0, 0, 0, 0] + [0x12, 0x34] + [UInt8](repeating: 0, count: 46)
+        let frame: [UInt8] =
+            [2, 0, 0, 0, 0, 1] + [0, 0, 0, 0, 0, 0] + [0x12, 0x34] + [UInt8](repeating: 0, count: 46)
         let group = DispatchGroup()
         for thread in 0..<2 {
             DispatchQueue.global().async(group: group) {

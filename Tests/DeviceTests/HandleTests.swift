@@ -74,7 +74,9 @@ import Testing
             #expect(pend(handle, .packet, outcome) == .pending)
             if closeFirst {
                 handle.close()
-                #expect(control(handle, .subscribe, Subscription(.packet, join: false).bytes).result.status == .invalidParameter)
+                #expect(
+                    control(handle, .subscribe, Subscription(.packet, join: false).bytes).result.status
+                        == .invalidParameter)
             } else {
                 _ = control(handle, .subscribe, Subscription(.packet, join: false).bytes)
                 #expect(outcome.all == [.cancelled])
@@ -179,7 +181,8 @@ import Testing
         #expect(
             try transact(VportMessage(command: Command.delete, datapathIfindex: dpif.ifindex, portNumber: 1))
                 == -Errno.notPermitted)
-        #expect(try transact(FlowMessage(command: Command.delete, datapathIfindex: dpif.ifindex)) == -Errno.notPermitted)
+        #expect(
+            try transact(FlowMessage(command: Command.delete, datapathIfindex: dpif.ifindex)) == -Errno.notPermitted)
         #expect(control(handle, .subscribe, Subscription(.packet).bytes).result.status == .accessDenied)
         #expect(control(handle, .subscribe, Subscription(.event, group: .trace).bytes).result.status == .accessDenied)
         #expect(control(handle, .subscribe, Subscription(.event, group: .vport).bytes).result.status == .success)

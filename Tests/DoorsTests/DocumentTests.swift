@@ -54,7 +54,9 @@ extension DoorsTests {
                 let row = lines.first { $0.hasPrefix("| `\(family.name)` |") }
                 #expect(row?.hasSuffix("| \(family.group?.rawValue ?? 0) |") == true, "\(family.name)")
             }
-            for group in MulticastGroup.all { #expect(hasRow("| \(group.rawValue) `\(group.name)` |"), "\(group.name)") }
+            for group in MulticastGroup.all {
+                #expect(hasRow("| \(group.rawValue) `\(group.name)` |"), "\(group.name)")
+            }
         }
 
         @Test func theSmallestBuffersAreThoseOfTheDocument() throws {

@@ -174,7 +174,9 @@ extension DoorsTests {
                     peer = s.accept()[0]; peer.send(\(speech)); peer.recv(1)
                     """, path)
                 #expect(server.line() == "listening")
-                #expect(throws: DeviceError(.invalidDeviceRequest)) { _ = try UnixSocketTransport(path: path).connect() }
+                #expect(throws: DeviceError(.invalidDeviceRequest)) {
+                    _ = try UnixSocketTransport(path: path).connect()
+                }
                 server.kill()
             }
         }

@@ -454,9 +454,12 @@ struct PortTests {
                 if case .changed(let new) = $0 { new.name == "w1" && !new.isUp } else { false }
             }
             try expect("link del w2") { if case .removed(let old) = $0 { old.name == "w2" } else { false } }
-            #expect(TestHost.eventually(within: 0.2) {
-                events.withLock { $0.contains { if case .removed(let old) = $0 { old.name == "w1" } else { false } } }
-            })
+            #expect(
+                TestHost.eventually(within: 0.2) {
+                    events.withLock {
+                        $0.contains { if case .removed(let old) = $0 { old.name == "w1" } else { false } }
+                    }
+                })
             // Each came and went once.
             try namespace.ip("link add w3 type veth peer name w4")
             events.withLock { $0 = [] }
@@ -477,7 +480,11 @@ struct PortTests {
             let names = Mutex<[Int32: String]>([:])
             let isFirst = Mutex(true)
             watcher.setHandler { event in
-                if isFirst.withLock({ first in defer { first = false }; return first }) { gate.wait() }
+                if isFirst.withLock({ first in
+                    defer { first = false }; return first
+                }) {
+                    gate.wait()
+                }
                 names.withLock { names in
                     switch event {
                     case .added(let new), .changed(let new): names[new.ifindex] = new.name

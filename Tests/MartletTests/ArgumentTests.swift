@@ -47,8 +47,10 @@ import Testing
         let run = try parse(["run"], as: RunCommand.self)
         #expect(run.options.socket == nil && !run.options.openReading && run.options.workers == nil)
         let up = try parse(
-            ["up", "br0", "eth0", "eth1", "--match", "vnet*", "--age", "60", "--idle", "0.5", "--workers", "3",
-             "--no-socket", "--json"], as: UpCommand.self)
+            [
+                "up", "br0", "eth0", "eth1", "--match", "vnet*", "--age", "60", "--idle", "0.5", "--workers", "3",
+                "--no-socket", "--json",
+            ], as: UpCommand.self)
         #expect(up.bridge == "br0" && up.ports == ["eth0", "eth1"] && up.pattern == "vnet*" && up.noSocket && up.json)
         #expect(up.age == 60 && up.idle == 0.5 && up.options.workers == 3)
     }

@@ -19,7 +19,9 @@ import Testing
     }
 
     @Test func addsPortsWithTypeAndNumber() {
-        let added = bed.run { try $0.addInterfaces("br0", ["eth0", "vi0,type=internal", "eth1,type=system,port_no=7"]) }
+        let added = bed.run {
+            try $0.addInterfaces("br0", ["eth0", "vi0,type=internal", "eth1,type=system,port_no=7"])
+        }
         #expect(added.isWhole == true && added.output.isEmpty && added.errors.isEmpty)
         #expect(
             ports == ["  port 0: br0 (internal)", "  port 1: eth0", "  port 2: vi0 (internal)", "  port 7: eth1"])

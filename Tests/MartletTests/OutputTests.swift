@@ -24,10 +24,12 @@ import Testing
         #expect(text.utf8.allSatisfy { $0 >= 0x20 })
     }
 
-    @Test(arguments: [
-        (0, ""), (1023, ""), (1024, " (1.0 KiB)"), (1536, " (1.5 KiB)"), (1_048_575, " (1024.0 KiB)"),
-        (5 << 20, " (5.0 MiB)"), (3 << 30, " (3.0 GiB)"), (7 << 40, " (7.0 TiB)"), (UInt64.max, " (16777216.0 TiB)"),
-    ] as [(UInt64, String)])
+    @Test(
+        arguments: [
+            (0, ""), (1023, ""), (1024, " (1.0 KiB)"), (1536, " (1.5 KiB)"), (1_048_575, " (1024.0 KiB)"),
+            (5 << 20, " (5.0 MiB)"), (3 << 30, " (3.0 GiB)"), (7 << 40, " (7.0 TiB)"),
+            (UInt64.max, " (16777216.0 TiB)"),
+        ] as [(UInt64, String)])
     func writesSizesForPeople(size: UInt64, text: String) { #expect(NumberText.humanSize(size) == text) }
 
     @Test func writesDecimals() {

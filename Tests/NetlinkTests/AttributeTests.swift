@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test func theFlagBitsAreNoPartOfTheType() throws {
-        let bytes = attribute(5 | 0x8000, []) + attribute(6 | 0x4000, []) + attribute(0x3fff | 0xc000, []) + attribute(7, [])
+        let bytes =
+            attribute(5 | 0x8000, []) + attribute(6 | 0x4000, []) + attribute(0x3fff | 0xc000, []) + attribute(7, [])
         var run = Attributes(bytes.rawSpan)
         var seen: [(UInt16, Bool, Bool)] = []
         while let attribute = try run.next() {
@@ -107,7 +108,9 @@ import Testing
     // MARK: Values
 
     /// Reads the only attribute of a run.
-    private func only<T>(_ payload: [UInt8], _ body: (borrowing Attribute) throws(NetlinkError) -> T) throws(NetlinkError) -> T {
+    private func only<T>(_ payload: [UInt8], _ body: (borrowing Attribute) throws(NetlinkError) -> T)
+        throws(NetlinkError) -> T
+    {
         let bytes = attribute(5, payload, padded: false)
         var run = Attributes(bytes.rawSpan, baseOffset: 24)
         guard let attribute = try run.next() else { throw NetlinkError(.missingAttribute) }
@@ -117,34 +120,44 @@ import Testing
     @Test func integersNeedTheirExactLength() throws {
         let payload = host(UInt32(0x0102_0304))
         #expect(try only(payload) { a throws(NetlinkError) in try a.integer(UInt32.self) } == 0x0102_0304)
-        #expect(try only([1, 2, 3, 4]) { a throws(NetlinkError) in try a.bigEndianInteger(UInt32.self) } == 0x0102_0304)
+        #expect(
+            try only([1, 2, 3, 4]) { a throws(NetlinkError) in try a.bigEndianInteger(UInt32.self) } == 0x0102_0304)
         #expect(try only([0xff]) { a throws(NetlinkError) in try a.integer(Int8.self) } == -1)
         #expect(try only([1, 2]) { a throws(NetlinkError) in try a.bigEndianInteger(UInt16.self) } == 0x0102)
         for count in 0..<4 {
             let short = [UInt8](repeating: 0, count: count)
-            #expect(fault { () throws(NetlinkError) in _ = try only(short) { a throws(NetlinkError) in try a.integer(UInt32.self) } }
-                == NetlinkError(.payloadTooShort, at: 24, attribute: 5))
+            #expect(
+                fault { () throws(NetlinkError) in
+                    _ = try only(short) { a throws(NetlinkError) in try a.integer(UInt32.self) }
+                }
+                    == NetlinkError(.payloadTooShort, at: 24, attribute: 5))
         }
         let long = [UInt8](repeating: 0, count: 5)
-        #expect(fault { () throws(NetlinkError) in _ = try only(long) { a throws(NetlinkError) in try a.integer(UInt32.self) } }
-            == NetlinkError(.payloadTooLong, at: 24, attribute: 5))
+        #expect(
+            fault { () throws(NetlinkError) in
+                _ = try only(long) { a throws(NetlinkError) in try a.integer(UInt32.self) }
+            }
+                == NetlinkError(.payloadTooLong, at: 24, attribute: 5))
     }
 
     @Test func stringsEndWithTheirOnlyNUL() throws {
         #expect(try only([0x65, 0x74, 0x68, 0]) { a throws(NetlinkError) in try a.string() } == "eth")
         #expect(try only([0xff, 0]) { a throws(NetlinkError) in try a.string() } == "\u{fffd}")
         for bad: [UInt8] in [[], [0], [0x65], [0x65, 0, 0x66, 0], [0x65, 0, 0]] {
-            #expect(fault { () throws(NetlinkError) in _ = try only(bad) { a throws(NetlinkError) in try a.string() } }
-                == NetlinkError(.malformedString, at: 24, attribute: 5))
+            #expect(
+                fault { () throws(NetlinkError) in _ = try only(bad) { a throws(NetlinkError) in try a.string() } }
+                    == NetlinkError(.malformedString, at: 24, attribute: 5))
         }
     }
 
     @Test func arraysAreWholeIntegers() throws {
-        #expect(try only(host(UInt32(1)) + host(UInt32.max)) { a throws(NetlinkError) in try a.integers() } == [1, .max])
+        #expect(
+            try only(host(UInt32(1)) + host(UInt32.max)) { a throws(NetlinkError) in try a.integers() } == [1, .max])
         for count in [0, 1, 3, 5, 6, 7] {
             let bad = [UInt8](repeating: 0, count: count)
-            #expect(fault { () throws(NetlinkError) in _ = try only(bad) { a throws(NetlinkError) in try a.integers() } }
-                == NetlinkError(.payloadLengthMismatch, at: 24, attribute: 5))
+            #expect(
+                fault { () throws(NetlinkError) in _ = try only(bad) { a throws(NetlinkError) in try a.integers() } }
+                    == NetlinkError(.payloadLengthMismatch, at: 24, attribute: 5))
         }
     }
 }

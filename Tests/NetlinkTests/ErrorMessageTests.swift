@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct ErrorMessageTests {
     /// A request of 36 bytes.
-    private let request = header(length: 34, type: 18, flags: 5, sequence: 7, portID: 9)
+    private let request =
+        header(length: 34, type: 18, flags: 5, sequence: 7, portID: 9)
         + [UInt8](repeating: 3, count: 18)
 
     private func write(_ error: ErrorMessage, limit: Int = 4096) throws(NetlinkError) -> [UInt8] {
@@ -83,7 +84,9 @@ import Testing
     }
 
     @Test func otherMessagesAreNoErrors() {
-        #expect(fails(header(length: 36, type: 18) + [UInt8](repeating: 0, count: 20)) == NetlinkError(.invalidValue, at: 4))
+        #expect(
+            fails(header(length: 36, type: 18) + [UInt8](repeating: 0, count: 20)) == NetlinkError(.invalidValue, at: 4)
+        )
     }
 
     @Test(arguments: 16..<36) func anErrorMessageNeedsTheRequestsHeader(length: Int) {
@@ -92,18 +95,23 @@ import Testing
     }
 
     @Test(arguments: [UInt32(0), 15, 500, .max]) func aRequestLengthThatLiesIsRefused(length: UInt32) {
-        let bytes = header(length: 44, type: 2, flags: 0x200) + host(Int32(-1)) + header(length: length) + attribute(2, host(UInt32(1)))
+        let bytes =
+            header(length: 44, type: 2, flags: 0x200) + host(Int32(-1)) + header(length: length)
+            + attribute(2, host(UInt32(1)))
         #expect(fails(bytes) == NetlinkError(.truncated, at: 20))
     }
 
     @Test func aCappedMessageDoesNotLookAtTheRequestsLength() throws {
-        let bytes = header(length: 44, type: 2, flags: 0x300) + host(Int32(-1)) + header(length: .max) + attribute(2, host(UInt32(7)))
+        let bytes =
+            header(length: 44, type: 2, flags: 0x300) + host(Int32(-1)) + header(length: .max)
+            + attribute(2, host(UInt32(7)))
         #expect(try ErrorMessage(Message(bytes.rawSpan)).offset == 7)
     }
 
     @Test func malformedAttributesAreErrors() {
         func capped(_ attributes: [UInt8]) -> [UInt8] {
-            header(length: UInt32(36 + attributes.count), type: 2, flags: 0x300) + host(Int32(-1)) + header(length: 16) + attributes
+            header(length: UInt32(36 + attributes.count), type: 2, flags: 0x300) + host(Int32(-1)) + header(length: 16)
+                + attributes
         }
         #expect(fails(capped(attribute(1, [0x61, 0]))) == nil)
         #expect(fails(capped(attribute(1, [0x61]))) == NetlinkError(.malformedString, at: 36, attribute: 1))

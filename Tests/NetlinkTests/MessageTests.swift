@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct MessageTests {
     @Test func headerFieldsAreReadInHostByteOrder() throws {
-        let bytes = header(length: 20, type: 0x1234, flags: 0x305, sequence: 0xdead_beef, portID: 0x0102_0304) + [1, 2, 3, 4]
+        let bytes =
+            header(length: 20, type: 0x1234, flags: 0x305, sequence: 0xdead_beef, portID: 0x0102_0304) + [1, 2, 3, 4]
         let message = try Message(bytes.rawSpan)
         #expect(message.header.length == 20)
         #expect(message.header.type == MessageType(rawValue: 0x1234))
@@ -23,7 +24,9 @@ import Testing
         #expect(fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan) } == NetlinkError(.lengthTooSmall))
     }
 
-    @Test(arguments: [UInt32(17), 20, 0x7fff_ffff, 0x8000_0000, .max]) func aLengthBehindTheEndIsTruncated(length: UInt32) {
+    @Test(arguments: [UInt32(17), 20, 0x7fff_ffff, 0x8000_0000, .max]) func aLengthBehindTheEndIsTruncated(
+        length: UInt32
+    ) {
         let bytes = header(length: length)
         #expect(fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan) } == NetlinkError(.truncated))
     }
@@ -53,16 +56,19 @@ import Testing
         #expect(first == 24)
         var none = try message.attributes(at: 32)
         #expect(try none.next()?.type == nil)
-        #expect(fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan).attributes(at: 33) }
-            == NetlinkError(.truncated, at: 32))
-        #expect(fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan).attributes(at: -1) }
-            == NetlinkError(.truncated, at: 32))
+        #expect(
+            fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan).attributes(at: 33) }
+                == NetlinkError(.truncated, at: 32))
+        #expect(
+            fault { () throws(NetlinkError) in _ = try Message(bytes.rawSpan).attributes(at: -1) }
+                == NetlinkError(.truncated, at: 32))
     }
 
     // MARK: Sequences
 
     @Test func messagesFollowEachOtherOnFourByteBoundaries() throws {
-        let bytes = header(length: 18, sequence: 1) + [1, 2, 0xee, 0xee] + header(length: 16, sequence: 2)
+        let bytes =
+            header(length: 18, sequence: 1) + [1, 2, 0xee, 0xee] + header(length: 16, sequence: 2)
             + header(length: 20, sequence: 3) + [1, 2, 3, 4]
         var messages = MessageSequence(bytes.rawSpan)
         var sequences: [UInt32] = []

@@ -17,8 +17,10 @@ import Testing
         try writer.append(1, UInt8(1))
         try writer.end(nested: nest)
         writer.end(message: mark)
-        let expected: [UInt8] = header(length: 88, type: 20, flags: 5, sequence: 5, portID: 6) + [3, 1, 0, 0] + host(Int32(-2))
-            + attribute(1, host(UInt32(0x0102_0304))) + attribute(2, [5, 6]) + attribute(3, []) + attribute(4, [0x62, 0x72, 0])
+        let expected: [UInt8] =
+            header(length: 88, type: 20, flags: 5, sequence: 5, portID: 6) + [3, 1, 0, 0] + host(Int32(-2))
+            + attribute(1, host(UInt32(0x0102_0304))) + attribute(2, [5, 6]) + attribute(3, [])
+            + attribute(4, [0x62, 0x72, 0])
             + attribute(5, host(UInt32(1)) + host(UInt32(2))) + attribute(6, [9, 8, 7, 6, 5])
             + attribute(0x8007, attribute(1, [1]))
         #expect(writer.bytes == expected)
@@ -80,7 +82,8 @@ import Testing
         let results = [
             refused(writer) { w throws(NetlinkError) in try w.append(2, bytes: long) },
             refused(writer) { w throws(NetlinkError) in try w.append(2, bytes: long.rawSpan) },
-            refused(writer) { w throws(NetlinkError) in try w.append(2, string: String(repeating: "a", count: 65_531)) },
+            refused(writer) { w throws(NetlinkError) in try w.append(2, string: String(repeating: "a", count: 65_531))
+            },
             refused(writer) { w throws(NetlinkError) in try w.append(2, array: [UInt32](repeating: 0, count: 16_383)) },
             refused(writer) { w throws(NetlinkError) in try w.append(0x8002, bytes: long) },
         ]
@@ -98,7 +101,8 @@ import Testing
         let nest = try writer.begin(nested: 3)
         try writer.append(1, bytes: piece)
         try writer.append(2, bytes: piece)
-        #expect(fault { () throws(NetlinkError) in try writer.end(nested: nest) } == NetlinkError(.attributeTooLong, at: 8))
+        #expect(
+            fault { () throws(NetlinkError) in try writer.end(nested: nest) } == NetlinkError(.attributeTooLong, at: 8))
         #expect(writer.bytes == before)
 
         // At the limit: a length of 65535 cannot be, as attributes are padded; 65532 is the longest.

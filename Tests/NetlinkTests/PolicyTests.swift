@@ -6,7 +6,9 @@ import Testing
     private func verdict(_ rule: PayloadRule, _ payload: [UInt8], _ strictness: Strictness) -> NetlinkError? {
         let policy = Policy([5: rule], strictness: strictness)
         let bytes = attribute(5, payload)
-        return fault { () throws(NetlinkError) in _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5) }
+        return fault { () throws(NetlinkError) in
+            _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5)
+        }
     }
 
     private func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
@@ -23,7 +25,9 @@ import Testing
 
     @Test func aNumberMustNotExceedItsMaximum() {
         #expect(verdict(.u32AtMost(4096), host(UInt32(4096)), .liberal) == nil)
-        #expect(verdict(.u32AtMost(4096), host(UInt32(4097)), .liberal) == NetlinkError(.valueOutOfRange, at: 24, attribute: 5))
+        #expect(
+            verdict(.u32AtMost(4096), host(UInt32(4097)), .liberal)
+                == NetlinkError(.valueOutOfRange, at: 24, attribute: 5))
         #expect(verdict(.u32AtMost(4096), zeros(3), .liberal)?.code == .payloadTooShort)
         #expect(verdict(.u32AtMost(4096), zeros(5), .strict)?.code == .payloadLengthMismatch)
     }
@@ -80,7 +84,8 @@ import Testing
 
     @Test func liberalReadingIgnoresWhatItDoesNotKnow() throws {
         let policy = Policy([5: .u32, 6: .flag])
-        let bytes = attribute(0, [1]) + attribute(5, host(UInt32(1))) + attribute(99, [2]) + attribute(16383, [])
+        let bytes =
+            attribute(0, [1]) + attribute(5, host(UInt32(1))) + attribute(99, [2]) + attribute(16383, [])
             + attribute(5, host(UInt32(2))) + [1, 2, 3]
         let set = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24))
         #expect(set.integer(5, as: UInt32.self) == 2)  // of duplicates the last wins
@@ -90,7 +95,9 @@ import Testing
         #expect(set.baseOffset == 24)
     }
 
-    @Test(arguments: [[UInt8](), [1, 2], [3, 0, 5, 0], [255, 255, 5, 0, 1]]) func liberalReadingEndsAtALie(rest: [UInt8]) throws {
+    @Test(arguments: [[UInt8](), [1, 2], [3, 0, 5, 0], [255, 255, 5, 0, 1]]) func liberalReadingEndsAtALie(
+        rest: [UInt8]
+    ) throws {
         let policy = Policy([5: .u32])
         let bytes = attribute(5, host(UInt32(3))) + rest
         #expect(try policy.parse(Attributes(bytes.rawSpan)).integer(5, as: UInt32.self) == 3)
@@ -99,7 +106,9 @@ import Testing
     @Test func strictReadingRefusesEverythingElse() {
         let policy = Policy([5: .u32, 6: .flag], strictness: .strict)
         func error(_ bytes: [UInt8]) -> NetlinkError? {
-            fault { () throws(NetlinkError) in _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5) }
+            fault { () throws(NetlinkError) in
+                _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5)
+            }
         }
         let good = attribute(5, host(UInt32(1)))
         #expect(error(good) == nil)
@@ -117,7 +126,9 @@ import Testing
     @Test func whatIsRequiredMustBeThere() {
         let policy = Policy([5: .u32, 6: .flag], required: [5, 6])
         func error(_ bytes: [UInt8]) -> NetlinkError? {
-            fault { () throws(NetlinkError) in _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5) }
+            fault { () throws(NetlinkError) in
+                _ = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 24)).contains(5)
+            }
         }
         let number = attribute(5, host(UInt32(1)))
         #expect(error(number + attribute(6, [])) == nil)
@@ -127,7 +138,8 @@ import Testing
 
     @Test func aSetFindsItsAttributes() throws {
         let policy = Policy([1: .any, 2: .string(maximum: 10), 3: .nested, 63: .u16, 64: .u8])
-        let bytes = attribute(1, [1, 2, 3]) + attribute(2, [0x61, 0x62, 0, 0x63]) + attribute(3 | 0x8000, attribute(9, [1]))
+        let bytes =
+            attribute(1, [1, 2, 3]) + attribute(2, [0x61, 0x62, 0, 0x63]) + attribute(3 | 0x8000, attribute(9, [1]))
             + attribute(63, host(UInt16(500))) + attribute(64, [1])
         let set = try policy.parse(Attributes(bytes.rawSpan, baseOffset: 20))
         #expect(set.payload(1) == [1, 2, 3])

@@ -119,7 +119,8 @@ import Testing
             var writer = MessageWriter(capacity: 0)
             for _ in 0...random.below(2) {
                 let mark = try writer.begin(
-                    MessageHeader(type: MessageType(rawValue: UInt16(random.below(4)))), GenericHeader(command: 1, version: 1),
+                    MessageHeader(type: MessageType(rawValue: UInt16(random.below(4)))),
+                    GenericHeader(command: 1, version: 1),
                     datapathIfindex: 1)
                 for _ in 0..<random.below(5) { try write(tree(&random, depth: 3), to: &writer) }
                 writer.end(message: mark)

@@ -22,14 +22,19 @@ import Testing
             .set(.ipv4(source: 0x0a000001, destination: 0x0a000002, proto: 6, tos: 4, ttl: 63, fragment: 1)),
             attribute(3, attribute(7, [10, 0, 0, 1, 10, 0, 0, 2, 6, 4, 63, 1]))
         ),
-        (.setMasked(.tcp(source: 0x1234, destination: 0), mask: .tcp(source: 0xffff, destination: 0)),
-            attribute(11, attribute(9, [0x12, 0x34, 0, 0, 0xff, 0xff, 0, 0]))),
+        (
+            .setMasked(.tcp(source: 0x1234, destination: 0), mask: .tcp(source: 0xffff, destination: 0)),
+            attribute(11, attribute(9, [0x12, 0x34, 0, 0, 0xff, 0xff, 0, 0]))
+        ),
         (.set(.udp(source: 1, destination: 2)), attribute(3, attribute(10, [0, 1, 0, 2]))),
         (.set(.sctp(source: 1, destination: 2)), attribute(3, attribute(17, [0, 1, 0, 2]))),
         (.userspace(UserspaceAction(portID: 9)), attribute(2, attribute(1, host(UInt32(9))))),
         (
             .userspace(UserspaceAction(portID: 9, userdata: [1, 2, 3], egressTunnelPort: 4, includesActions: true)),
-            attribute(2, attribute(1, host(UInt32(9))) + attribute(2, [1, 2, 3]) + attribute(3, host(UInt32(4))) + attribute(4, []))
+            attribute(
+                2,
+                attribute(1, host(UInt32(9))) + attribute(2, [1, 2, 3]) + attribute(3, host(UInt32(4)))
+                    + attribute(4, []))
         ),
     ]
 
@@ -79,7 +84,8 @@ import Testing
         case 6: return .truncate(random.number())
         case 7: return .drop(random.number())
         default:
-            let type = UInt16([0, 6, 7, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 99, 16383][random.below(21)])
+            let type = UInt16(
+                [0, 6, 7, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 99, 16383][random.below(21)])
             return .other(type, random.bytes(random.below(40)))
         }
     }
@@ -137,7 +143,8 @@ import Testing
 
     @Test func aMalformedListIsAnError() {
         let bad: [([UInt8], NetlinkError.Code)] = [
-            ([1, 2, 3], .trailingBytes), (host(UInt16(3)) + [1, 0], .lengthTooSmall), (host(UInt16(9)) + [1, 0], .truncated),
+            ([1, 2, 3], .trailingBytes), (host(UInt16(3)) + [1, 0], .lengthTooSmall),
+            (host(UInt16(9)) + [1, 0], .truncated),
             (attribute(5, []) + [1], .trailingBytes),
         ]
         for (bytes, code) in bad {
@@ -150,7 +157,9 @@ import Testing
 
     @Test func anActionTooLongForAnAttributeIsRefused() {
         let long = [UInt8](repeating: 1, count: 65_532)
-        for action in [Action.other(7, long), .userspace(UserspaceAction(portID: 1, userdata: Array(long.dropLast(8))))] {
+        for action in [
+            Action.other(7, long), .userspace(UserspaceAction(portID: 1, userdata: Array(long.dropLast(8)))),
+        ] {
             do throws(NetlinkError) {
                 _ = try [action].encoded()
                 Issue.record("written")
@@ -167,6 +176,8 @@ import Testing
             #expect(bytes.withSpan { FieldValue(attribute: type, $0.clamped(0..<(length - 1))) } == nil)
         }
         let bytes = [UInt8](repeating: 1, count: 4)
-        for type in [UInt16(0), 1, 3, 5, 6, 11, 19, 99] { #expect(bytes.withSpan { FieldValue(attribute: type, $0) } == nil) }
+        for type in [UInt16(0), 1, 3, 5, 6, 11, 19, 99] {
+            #expect(bytes.withSpan { FieldValue(attribute: type, $0) } == nil)
+        }
     }
 }

@@ -135,7 +135,9 @@ import Testing
     /// A key such as a packet has, with all fields that belong to its protocol.
     private func randomKey(_ random: inout SplitMix64) -> FlowKey {
         var key = FlowKey()
-        (key.recircID, key.dpHash, key.priority, key.skbMark) = (random.number(), random.number(), random.number(), random.number())
+        (key.recircID, key.dpHash, key.priority, key.skbMark) = (
+            random.number(), random.number(), random.number(), random.number()
+        )
         key.inPort = random.chance(4) ? FlowKey.noPort : UInt16(random.below(65535))
         key.kind = random.chance(5) ? 0 : 1
         key.etherType = [0x0800, 0x86dd, 0x0806, 0x8035, 0x1234, EtherType.ieee8022, 0x8100, 0x88a8][random.below(8)]
@@ -144,7 +146,9 @@ import Testing
             if random.chance(2) {
                 (key.vlanTPID, key.vlanTCI) = (random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000)
                 if random.chance(2) {
-                    (key.innerVLANTPID, key.innerVLANTCI) = (random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000)
+                    (key.innerVLANTPID, key.innerVLANTCI) = (
+                        random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000
+                    )
                 }
             }
         } else if key.etherType == EtherType.ieee8022 || key.etherType.isVLANTPID {
@@ -176,7 +180,8 @@ import Testing
         case 6, 17, 132:
             (key.transportSource, key.transportDestination) = (random.number(), random.number())
             if key.ipProtocol == 6 { key.tcpFlags = random.number() }
-        case 1 where !isIPv6: (key.transportSource, key.transportDestination) = (UInt16(random.below(256)), UInt16(random.below(256)))
+        case 1 where !isIPv6:
+            (key.transportSource, key.transportDestination) = (UInt16(random.below(256)), UInt16(random.below(256)))
         case 58 where isIPv6:
             key.transportSource = [128, 135, 136][random.below(3)]
             key.transportDestination = UInt16(random.below(256))
@@ -191,7 +196,9 @@ import Testing
     private func randomMask(_ key: FlowKey, _ random: inout SplitMix64) -> FlowMask {
         var mask = FlowMask()
         mask.kind = 0xff
-        (mask.recircID, mask.dpHash, mask.priority, mask.skbMark) = (random.mask(), random.mask(), random.mask(), random.mask())
+        (mask.recircID, mask.dpHash, mask.priority, mask.skbMark) = (
+            random.mask(), random.mask(), random.mask(), random.mask()
+        )
         // As in the kernel, a wildcarded port is written as 0xffff0000, which reads as an exact one.
         mask.inPort = key.inPort != FlowKey.noPort || random.chance(2) ? 0xffff : 0
         if key.kind == 1 { (mask.ethernetSource, mask.ethernetDestination) = (random.mask(), random.mask()) }
@@ -224,7 +231,9 @@ import Testing
     }
 
     private func transport(_ mask: inout FlowMask, _ key: FlowKey, _ random: inout SplitMix64) {
-        (mask.ipProtocol, mask.ipTOS, mask.ipTTL, mask.fragment) = (random.mask(), random.mask(), random.mask(), random.mask())
+        (mask.ipProtocol, mask.ipTOS, mask.ipTTL, mask.fragment) = (
+            random.mask(), random.mask(), random.mask(), random.mask()
+        )
         guard mask.ipProtocol == 0xff, key.fragment != Fragment.later else { return }
         let isIPv6 = key.etherType == EtherType.ipv6
         switch key.ipProtocol {
@@ -287,12 +296,18 @@ import Testing
             (key.inPort, key.etherType, key.vlanTCI, key.innerVLANTCI) = (halves[0], halves[1], halves[2], halves[3])
             (key.vlanTPID, key.innerVLANTPID, key.tcpFlags) = (halves[4], halves[5], halves[6])
             (key.transportSource, key.transportDestination, key.ipv6Label) = (halves[7], halves[8], label)
-            (key.kind, key.fragment, key.ipProtocol, key.ipTOS, key.ipTTL) = (bytes[0], bytes[1], bytes[2], bytes[3], bytes[4])
-            #expect([key.recircID, key.dpHash, key.priority, key.skbMark, key.ipv6Label] == [recirc, hash, priority, mark, label])
+            (key.kind, key.fragment, key.ipProtocol, key.ipTOS, key.ipTTL) = (
+                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]
+            )
+            #expect(
+                [key.recircID, key.dpHash, key.priority, key.skbMark, key.ipv6Label] == [
+                    recirc, hash, priority, mark, label,
+                ])
             #expect(key.ethernetSource == macs.0 && key.ethernetDestination == macs.1)
             #expect(
                 [
-                    key.inPort, key.etherType, key.vlanTCI, key.innerVLANTCI, key.vlanTPID, key.innerVLANTPID, key.tcpFlags,
+                    key.inPort, key.etherType, key.vlanTCI, key.innerVLANTCI, key.vlanTPID, key.innerVLANTPID,
+                    key.tcpFlags,
                     key.transportSource, key.transportDestination,
                 ] == halves)
             #expect([key.kind, key.fragment, key.ipProtocol, key.ipTOS, key.ipTTL] == bytes)
@@ -303,7 +318,9 @@ import Testing
         var random = SplitMix64(seed: 33)
         for _ in 0..<200 {
             var (key, mask) = (FlowKey(), FlowMask())
-            for index in 0..<FlowKey.wordCount { (key.words[index], mask.words[index]) = (random.next(), random.mask()) }
+            for index in 0..<FlowKey.wordCount {
+                (key.words[index], mask.words[index]) = (random.next(), random.mask())
+            }
             let masked = key.masked(by: mask)
             for index in 0..<FlowKey.wordCount { #expect(masked.words[index] == key.words[index] & mask.words[index]) }
             let range = mask.significantWords
@@ -322,7 +339,8 @@ import Testing
         var accepted = 0
         for _ in 0..<20_000 {
             let valid = randomKey(&random)
-            guard var keyBytes = try? key(valid), var maskBytes = try? mask(randomMask(valid, &random), over: valid) else { continue }
+            guard var keyBytes = try? key(valid), var maskBytes = try? mask(randomMask(valid, &random), over: valid)
+            else { continue }
             for _ in 0..<random.below(4) {
                 keyBytes[random.below(keyBytes.count)] = random.number()
                 maskBytes[random.below(maskBytes.count)] ^= 1 << UInt8(random.below(8))

@@ -11,7 +11,8 @@ import Testing
     // MARK: Fields
 
     @Test func everyFieldIsReadFromItsPlace() throws {
-        let key = recircID(0x01020304) + dpHash(0x05060708) + priority(0x090a0b0c) + inPort(0xfffe) + skbMark(0x0d0e0f10)
+        let key =
+            recircID(0x01020304) + dpHash(0x05060708) + priority(0x090a0b0c) + inPort(0xfffe) + skbMark(0x0d0e0f10)
             + attribute(4, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]) + etherType(0x0800)
             + attribute(7, [10, 0, 0, 1, 192, 168, 1, 2, 6, 0x2e, 63, 1]) + attribute(9, [0x12, 0x34, 0x56, 0x78])
             + tcpFlags(0xfff)
@@ -38,7 +39,8 @@ import Testing
 
     @Test func everyFieldOfIPv6AndNDIsReadFromItsPlace() throws {
         let addresses = (1...32).map { UInt8($0) }
-        let key = ip6 + attribute(8, addresses + big(UInt32(0xabcde)) + [58, 0x70, 255, 0]) + extensionHeaders(0x0123)
+        let key =
+            ip6 + attribute(8, addresses + big(UInt32(0xabcde)) + [58, 0x70, 255, 0]) + extensionHeaders(0x0123)
             + attribute(12, [136, 0]) + attribute(14, (1...28).map { UInt8($0) })
         let match = try #require(accepted(key))
         #expect(match.key.ipv6Source == IPv6Address(high: 0x0102030405060708, low: 0x090a0b0c0d0e0f10))
@@ -92,13 +94,17 @@ import Testing
     }
 
     @Test(arguments: [
-        (UInt16(2), 4), (3, 4), (4, 12), (5, 2), (6, 2), (7, 12), (8, 40), (9, 4), (10, 4), (11, 2), (12, 2), (13, 24), (14, 28),
+        (UInt16(2), 4), (3, 4), (4, 12), (5, 2), (6, 2), (7, 12), (8, 40), (9, 4), (10, 4), (11, 2), (12, 2), (13, 24),
+        (14, 28),
         (15, 4), (17, 4), (18, 2), (19, 4), (20, 4), (32, 2),
     ]) func everyAttributeHasOneLength(type: UInt16, length: Int) {
         // In a mask that is all zero every attribute is allowed, as it counts as absent.
         accepted(ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length)))
-        refused(ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length - 1)), "too short in attribute \(type) ")
-        refused(ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length + 1)), "wrong length in attribute \(type) ")
+        refused(
+            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length - 1)), "too short in attribute \(type) ")
+        refused(
+            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length + 1)), "wrong length in attribute \(type) "
+        )
         let key = attribute(type, [UInt8](repeating: 0, count: length + 1))
         refused(key, nil, "wrong length in attribute \(type) ")
     }
@@ -241,7 +247,8 @@ import Testing
         ] {
             accepted(key, exactType + ones(type, length))
             refused(key, ones(type, length), "\(unexpected) (key attribute \(type))")
-            refused(ethernet() + etherType(0x1234), exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
+            refused(
+                ethernet() + etherType(0x1234), exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
         }
     }
 
@@ -249,13 +256,18 @@ import Testing
         let proto = attribute(7, [UInt8](repeating: 0, count: 8) + [0xff, 0, 0, 0])
         let partly = attribute(7, [UInt8](repeating: 0, count: 8) + [0xfe, 0, 0, 0])
         for (number, key, type, length) in [
-            (UInt8(6), tcp() + tcpFlags(), UInt16(9), 4), (6, tcp() + tcpFlags(), 18, 2), (17, udp(), 10, 4), (132, sctp(), 17, 4),
+            (UInt8(6), tcp() + tcpFlags(), UInt16(9), 4), (6, tcp() + tcpFlags(), 18, 2), (17, udp(), 10, 4),
+            (132, sctp(), 17, 4),
             (1, icmp(), 11, 2),
         ] {
             accepted(ip + ipv4(proto: number) + key, exactType + proto + ones(type, length))
-            refused(ip + ipv4(proto: number) + key, exactType + partly + ones(type, length), "\(unexpected) (key attribute \(type))")
-            refused(ip + ipv4(proto: number) + key, exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
-            refused(ip + ipv4(proto: 47), exactType + proto + ones(type, length), "\(unexpected) (key attribute \(type))")
+            refused(
+                ip + ipv4(proto: number) + key, exactType + partly + ones(type, length),
+                "\(unexpected) (key attribute \(type))")
+            refused(
+                ip + ipv4(proto: number) + key, exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
+            refused(
+                ip + ipv4(proto: 47), exactType + proto + ones(type, length), "\(unexpected) (key attribute \(type))")
         }
         let proto6 = attribute(8, [UInt8](repeating: 0, count: 36) + [0xff, 0, 0, 0])
         let icmp6 = ip6 + ipv6(proto: 58) + icmpv6()
@@ -267,7 +279,8 @@ import Testing
         let proto = attribute(8, [UInt8](repeating: 0, count: 36) + [0xff, 0, 0, 0])
         let key = ip6 + ipv6(proto: 58) + icmpv6(135) + nd()
         accepted(key, exactType + proto + attribute(12, [0xff, 0]) + ones(14, 28))
-        refused(key, exactType + proto + attribute(12, [0xfe, 0xff]) + ones(14, 28), "\(unexpected) (key attribute 14)")
+        refused(
+            key, exactType + proto + attribute(12, [0xfe, 0xff]) + ones(14, 28), "\(unexpected) (key attribute 14)")
         refused(key, exactType + proto + ones(14, 28), "\(unexpected) (key attribute 14)")
     }
 
@@ -291,7 +304,8 @@ import Testing
     }
 
     @Test func anyMaskOfPortOrTypeIsPromotedToAFullOne() throws {
-        let match = try #require(accepted(inPort() + ip + ipv4(), attribute(3, host(UInt32(0x10000))) + attribute(6, [0, 1])))
+        let match = try #require(
+            accepted(inPort() + ip + ipv4(), attribute(3, host(UInt32(0x10000))) + attribute(6, [0, 1])))
         #expect(match.mask.inPort == 0xffff)
         #expect(match.mask.etherType == 0xffff)
         // Promoted, the type allows the header.
@@ -302,7 +316,8 @@ import Testing
     }
 
     @Test func aMaskOfZerosIsAbsent() throws {
-        let zeros = attribute(10, [0, 0, 0, 0]) + attribute(13, [UInt8](repeating: 0, count: 24)) + attribute(2, [0, 0, 0, 0])
+        let zeros =
+            attribute(10, [0, 0, 0, 0]) + attribute(13, [UInt8](repeating: 0, count: 24)) + attribute(2, [0, 0, 0, 0])
         let match = try #require(accepted(ip + ipv4(), zeros))
         let none = try #require(accepted(ip + ipv4(), []))
         #expect(match == none)
@@ -359,7 +374,8 @@ import Testing
     }
 
     @Test func theKeyIsKeptAsGivenAndMaskedForMatching() throws {
-        let match = try #require(accepted(ip + ipv4(), exactType + attribute(7, [255, 255, 0, 0] + [UInt8](repeating: 0, count: 8))))
+        let match = try #require(
+            accepted(ip + ipv4(), exactType + attribute(7, [255, 255, 0, 0] + [UInt8](repeating: 0, count: 8))))
         #expect(match.key.ipv4Source == 0x0a0a0a0a)
         #expect(match.maskedKey.ipv4Source == 0x0a0a0000)
         #expect(match.maskedKey.ipv4Destination == 0)

@@ -61,7 +61,8 @@ import Testing
         refused(ethernet() + etherType(0x8100) + vlan(0x1001), nil, "ENCAP beside it")
         refused(ethernet() + etherType(0x8100) + encap(inner), nil, "(key attribute 1)")
         // The same on the second level.
-        refused(single(0x1001, etherType(0x8100)), nil, "needs a VLAN and an ENCAP attribute beside it (key attribute 6)")
+        refused(
+            single(0x1001, etherType(0x8100)), nil, "needs a VLAN and an ENCAP attribute beside it (key attribute 6)")
         refused(single(0x1001, etherType(0x8100) + vlan(0x1002)), nil, "ENCAP beside it")
     }
 
@@ -121,10 +122,13 @@ import Testing
     }
 
     @Test func theMaskOfATagMustBeWhole() {
-        refused(single(0x1064, inner), maskOf(0xffff, ones(6, 2), type: 0xfffe), "TPID of a VLAN tag must be matched exactly")
+        refused(
+            single(0x1064, inner), maskOf(0xffff, ones(6, 2), type: 0xfffe),
+            "TPID of a VLAN tag must be matched exactly")
         refused(single(0x1064, inner), vlan(0xffff) + encap(ones(6, 2)), "TPID of a VLAN tag must be matched exactly")
         refused(single(0x1064, inner), maskOf(0x0fff, ones(6, 2)), "bit 0x1000 of a VLAN TCI must be matched")
-        refused(single(0x1064, inner), etherType(0xffff) + encap(ones(6, 2)), "bit 0x1000 of a VLAN TCI must be matched")
+        refused(
+            single(0x1064, inner), etherType(0xffff) + encap(ones(6, 2)), "bit 0x1000 of a VLAN TCI must be matched")
         refused(single(0x1064, inner), etherType(0xffff) + vlan(0xffff), "needs an ENCAP beside it")
         refused(double(inner), maskOf(0xffff, maskOf(0x0fff, ones(6, 2))), "bit 0x1000")
         refused(double(inner), maskOf(0xffff, vlan(0xffff)), "needs an ENCAP beside it")

@@ -51,7 +51,8 @@ import Testing
         (
             "OVS_DP_ATTR_",
             [
-                "NAME": DatapathAttribute.name, "UPCALL_PID": DatapathAttribute.upcallPortID, "STATS": DatapathAttribute.stats,
+                "NAME": DatapathAttribute.name, "UPCALL_PID": DatapathAttribute.upcallPortID,
+                "STATS": DatapathAttribute.stats,
                 "MEGAFLOW_STATS": DatapathAttribute.megaflowStats, "USER_FEATURES": DatapathAttribute.userFeatures,
                 "PAD": DatapathAttribute.pad, "MASKS_CACHE_SIZE": DatapathAttribute.masksCacheSize,
                 "PER_CPU_PIDS": DatapathAttribute.perCPUPortIDs, "IFINDEX": DatapathAttribute.ifindex,
@@ -61,7 +62,8 @@ import Testing
             "OVS_VPORT_ATTR_",
             [
                 "PORT_NO": VportAttribute.portNumber, "TYPE": VportAttribute.type, "NAME": VportAttribute.name,
-                "OPTIONS": VportAttribute.options, "UPCALL_PID": VportAttribute.upcallPortID, "STATS": VportAttribute.stats,
+                "OPTIONS": VportAttribute.options, "UPCALL_PID": VportAttribute.upcallPortID,
+                "STATS": VportAttribute.stats,
                 "PAD": VportAttribute.pad, "IFINDEX": VportAttribute.ifindex, "NETNSID": VportAttribute.netnsID,
                 "UPCALL_STATS": VportAttribute.upcallStats,
             ]
@@ -94,13 +96,15 @@ import Testing
                 "ENCAP": KeyAttribute.encap, "PRIORITY": KeyAttribute.priority, "IN_PORT": KeyAttribute.inPort,
                 "ETHERNET": KeyAttribute.ethernet, "VLAN": KeyAttribute.vlan, "ETHERTYPE": KeyAttribute.etherType,
                 "IPV4": KeyAttribute.ipv4, "IPV6": KeyAttribute.ipv6, "TCP": KeyAttribute.tcp, "UDP": KeyAttribute.udp,
-                "ICMP": KeyAttribute.icmp, "ICMPV6": KeyAttribute.icmpv6, "ARP": KeyAttribute.arp, "ND": KeyAttribute.nd,
+                "ICMP": KeyAttribute.icmp, "ICMPV6": KeyAttribute.icmpv6, "ARP": KeyAttribute.arp,
+                "ND": KeyAttribute.nd,
                 "SKB_MARK": KeyAttribute.skbMark, "TUNNEL": KeyAttribute.tunnel, "SCTP": KeyAttribute.sctp,
                 "TCP_FLAGS": KeyAttribute.tcpFlags, "DP_HASH": KeyAttribute.dpHash, "RECIRC_ID": KeyAttribute.recircID,
                 "MPLS": KeyAttribute.mpls, "CT_STATE": KeyAttribute.ctState, "CT_ZONE": KeyAttribute.ctZone,
                 "CT_MARK": KeyAttribute.ctMark, "CT_LABELS": KeyAttribute.ctLabels,
                 "CT_ORIG_TUPLE_IPV4": KeyAttribute.ctOrigTupleIPv4, "CT_ORIG_TUPLE_IPV6": KeyAttribute.ctOrigTupleIPv6,
-                "NSH": KeyAttribute.nsh, "PACKET_TYPE": KeyAttribute.packetType, "ND_EXTENSIONS": KeyAttribute.ndExtensions,
+                "NSH": KeyAttribute.nsh, "PACKET_TYPE": KeyAttribute.packetType,
+                "ND_EXTENSIONS": KeyAttribute.ndExtensions,
                 "TUNNEL_INFO": KeyAttribute.tunnelInfo, "IPV6_EXTHDRS": KeyAttribute.ipv6ExtensionHeaders,
             ]
         ),
@@ -108,7 +112,8 @@ import Testing
             "OVS_TUNNEL_KEY_ATTR_",
             [
                 "ID": TunnelKeyAttribute.id, "IPV4_SRC": TunnelKeyAttribute.ipv4Source,
-                "IPV4_DST": TunnelKeyAttribute.ipv4Destination, "TOS": TunnelKeyAttribute.tos, "TTL": TunnelKeyAttribute.ttl,
+                "IPV4_DST": TunnelKeyAttribute.ipv4Destination, "TOS": TunnelKeyAttribute.tos,
+                "TTL": TunnelKeyAttribute.ttl,
                 "DONT_FRAGMENT": TunnelKeyAttribute.dontFragment, "CSUM": TunnelKeyAttribute.checksum,
                 "OAM": TunnelKeyAttribute.oam, "GENEVE_OPTS": TunnelKeyAttribute.geneveOptions,
                 "TP_SRC": TunnelKeyAttribute.sourcePort, "TP_DST": TunnelKeyAttribute.destinationPort,
@@ -122,14 +127,16 @@ import Testing
             "OVS_ACTION_ATTR_",
             [
                 "OUTPUT": ActionAttribute.output, "USERSPACE": ActionAttribute.userspace, "SET": ActionAttribute.set,
-                "PUSH_VLAN": ActionAttribute.pushVLAN, "POP_VLAN": ActionAttribute.popVLAN, "SAMPLE": ActionAttribute.sample,
+                "PUSH_VLAN": ActionAttribute.pushVLAN, "POP_VLAN": ActionAttribute.popVLAN,
+                "SAMPLE": ActionAttribute.sample,
                 "RECIRC": ActionAttribute.recirc, "HASH": ActionAttribute.hash, "PUSH_MPLS": ActionAttribute.pushMPLS,
                 "POP_MPLS": ActionAttribute.popMPLS, "SET_MASKED": ActionAttribute.setMasked, "CT": ActionAttribute.ct,
                 "TRUNC": ActionAttribute.trunc, "PUSH_ETH": ActionAttribute.pushEthernet,
                 "POP_ETH": ActionAttribute.popEthernet, "CT_CLEAR": ActionAttribute.ctClear,
                 "PUSH_NSH": ActionAttribute.pushNSH, "POP_NSH": ActionAttribute.popNSH, "METER": ActionAttribute.meter,
                 "CLONE": ActionAttribute.clone, "CHECK_PKT_LEN": ActionAttribute.checkPacketLength,
-                "ADD_MPLS": ActionAttribute.addMPLS, "DEC_TTL": ActionAttribute.decrementTTL, "DROP": ActionAttribute.drop,
+                "ADD_MPLS": ActionAttribute.addMPLS, "DEC_TTL": ActionAttribute.decrementTTL,
+                "DROP": ActionAttribute.drop,
                 "PSAMPLE": ActionAttribute.psample,
             ]
         ),
@@ -157,7 +164,8 @@ import Testing
         (
             "OVS_CT_ATTR_",
             [
-                "COMMIT": CTAttribute.commit, "ZONE": CTAttribute.zone, "MARK": CTAttribute.mark, "LABELS": CTAttribute.labels,
+                "COMMIT": CTAttribute.commit, "ZONE": CTAttribute.zone, "MARK": CTAttribute.mark,
+                "LABELS": CTAttribute.labels,
                 "HELPER": CTAttribute.helper, "NAT": CTAttribute.nat, "FORCE_COMMIT": CTAttribute.forceCommit,
                 "EVENTMASK": CTAttribute.eventMask, "TIMEOUT": CTAttribute.timeout,
             ]
@@ -188,7 +196,8 @@ import Testing
     ]
     /// Constants that came with later versions of the interface and that a header may lack.
     private static let newer: Set<String> = [
-        "OVS_VPORT_ATTR_UPCALL_STATS", "OVS_VPORT_UPCALL_ATTR_SUCCESS", "OVS_VPORT_UPCALL_ATTR_FAIL", "OVS_DP_ATTR_IFINDEX",
+        "OVS_VPORT_ATTR_UPCALL_STATS", "OVS_VPORT_UPCALL_ATTR_SUCCESS", "OVS_VPORT_UPCALL_ATTR_FAIL",
+        "OVS_DP_ATTR_IFINDEX",
         "OVS_PACKET_ATTR_UPCALL_PID", "OVS_ACTION_ATTR_DROP", "OVS_ACTION_ATTR_PSAMPLE", "OVS_PSAMPLE_ATTR_GROUP",
         "OVS_PSAMPLE_ATTR_COOKIE",
     ]
@@ -208,7 +217,9 @@ import Testing
             // And the other way: nothing of the header is missing here.
             let others = constants.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
             for name in others where table[String(name)] == nil {
-                let isOfLongerPrefix = Self.tables.contains { $0.prefix.count > prefix.count && (prefix + name).hasPrefix($0.prefix) }
+                let isOfLongerPrefix = Self.tables.contains {
+                    $0.prefix.count > prefix.count && (prefix + name).hasPrefix($0.prefix)
+                }
                 let isNone = ["UNSPEC", "MAX"].contains(name)
                 #expect(isOfLongerPrefix || isNone, "\(prefix + name) is not known here")
             }
@@ -272,12 +283,14 @@ import Testing
         let vportStats = try #require(vport.bytes.withSpan { VportStatistics($0) })
         #expect(
             vport.names == [
-                "rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped",
+                "rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped",
+                "tx_dropped",
             ])
         #expect(
             [
                 vportStats.receivedPackets, vportStats.transmittedPackets, vportStats.receivedBytes,
-                vportStats.transmittedBytes, vportStats.receiveErrors, vportStats.transmitErrors, vportStats.receiveDropped,
+                vportStats.transmittedBytes, vportStats.receiveErrors, vportStats.transmitErrors,
+                vportStats.receiveDropped,
                 vportStats.transmitDropped,
             ] == [1, 2, 3, 4, 5, 6, 7, 8])
         #expect(vportStats.bytes == vport.bytes)

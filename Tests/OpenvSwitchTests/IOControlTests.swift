@@ -63,7 +63,8 @@ import Testing
         }
         let good = host(UInt32(0)) + host(UInt32(101)) + host(UInt32(1))
         let bad = [
-            Array(good.dropLast()), good + [0], host(UInt32(2)) + good.dropFirst(4), good.dropLast(4) + host(UInt32(2)), [],
+            Array(good.dropLast()), good + [0], host(UInt32(2)) + good.dropFirst(4), good.dropLast(4) + host(UInt32(2)),
+            [],
         ]
         for bytes in bad { #expect(Subscription(bytes.rawSpan) == nil) }
     }
@@ -72,7 +73,8 @@ import Testing
 
     @Test func familiesHaveTheNumbersOfTheWindowsInterface() {
         let expected: [(Family, String, UInt16, UInt8, UInt16)] = [
-            (.control, "ovs_win_control", 17, 1, 9), (.datapath, "ovs_datapath", 18, 2, 9), (.packet, "ovs_packet", 19, 1, 12),
+            (.control, "ovs_win_control", 17, 1, 9), (.datapath, "ovs_datapath", 18, 2, 9),
+            (.packet, "ovs_packet", 19, 1, 12),
             (.vport, "ovs_vport", 20, 1, 10), (.flow, "ovs_flow", 21, 1, 11), (.netdev, "ovs_win_netdev", 22, 1, 7),
         ]
         #expect(Family.all == expected.map(\.0))
@@ -90,7 +92,9 @@ import Testing
     @Test func groupsHaveNumbersAndNames() {
         #expect(MulticastGroup.all.map(\.rawValue) == [101, 102, 103, 104, 105, 106])
         #expect(
-            MulticastGroup.all.map(\.name) == ["ovs_vport", "ovs_datapath", "ovs_flow", "ovs_packet", "ovs_win_netdev", "trace"])
+            MulticastGroup.all.map(\.name) == [
+                "ovs_vport", "ovs_datapath", "ovs_flow", "ovs_packet", "ovs_win_netdev", "trace",
+            ])
         #expect(MulticastGroup(rawValue: 7).name == "7")
     }
 
@@ -109,16 +113,22 @@ import Testing
 
     @Test func errorNumbersAreThoseOfLinux() {
         let expected: [(Int32, Int32, String, String)] = [
-            (Errno.notPermitted, 1, "EPERM", "Operation not permitted"), (Errno.noEntry, 2, "ENOENT", "No such file or directory"),
-            (Errno.ioError, 5, "EIO", "Input/output error"), (Errno.again, 11, "EAGAIN", "Resource temporarily unavailable"),
-            (Errno.noMemory, 12, "ENOMEM", "Cannot allocate memory"), (Errno.busy, 16, "EBUSY", "Device or resource busy"),
+            (Errno.notPermitted, 1, "EPERM", "Operation not permitted"),
+            (Errno.noEntry, 2, "ENOENT", "No such file or directory"),
+            (Errno.ioError, 5, "EIO", "Input/output error"),
+            (Errno.again, 11, "EAGAIN", "Resource temporarily unavailable"),
+            (Errno.noMemory, 12, "ENOMEM", "Cannot allocate memory"),
+            (Errno.busy, 16, "EBUSY", "Device or resource busy"),
             (Errno.exists, 17, "EEXIST", "File exists"), (Errno.noDevice, 19, "ENODEV", "No such device"),
             (Errno.invalid, 22, "EINVAL", "Invalid argument"), (Errno.fileTooBig, 27, "EFBIG", "File too large"),
-            (Errno.range, 34, "ERANGE", "Numerical result out of range"), (Errno.protocol, 71, "EPROTO", "Protocol error"),
+            (Errno.range, 34, "ERANGE", "Numerical result out of range"),
+            (Errno.protocol, 71, "EPROTO", "Protocol error"),
             (Errno.overflow, 75, "EOVERFLOW", "Value too large for defined data type"),
-            (Errno.messageSize, 90, "EMSGSIZE", "Message too long"), (Errno.notSupported, 95, "EOPNOTSUPP", "Operation not supported"),
+            (Errno.messageSize, 90, "EMSGSIZE", "Message too long"),
+            (Errno.notSupported, 95, "EOPNOTSUPP", "Operation not supported"),
             (Errno.addressFamilyNotSupported, 97, "EAFNOSUPPORT", "Address family not supported by protocol"),
-            (Errno.networkDown, 100, "ENETDOWN", "Network is down"), (Errno.noBufferSpace, 105, "ENOBUFS", "No buffer space available"),
+            (Errno.networkDown, 100, "ENETDOWN", "Network is down"),
+            (Errno.noBufferSpace, 105, "ENOBUFS", "No buffer space available"),
             (Errno.notConnected, 107, "ENOTCONN", "Transport endpoint is not connected"),
             (Errno.connectionRefused, 111, "ECONNREFUSED", "Connection refused"),
         ]

@@ -81,7 +81,8 @@ func match(_ key: [UInt8], _ mask: [UInt8]? = nil) -> Result<FlowMatch, RequestE
     do throws(RequestError) {
         guard let mask else { return .success(try FlowMatch(key: Attributes(key.rawSpan, baseOffset: 28), mask: nil)) }
         return .success(
-            try FlowMatch(key: Attributes(key.rawSpan, baseOffset: 28), mask: Attributes(mask.rawSpan, baseOffset: 500)))
+            try FlowMatch(key: Attributes(key.rawSpan, baseOffset: 28), mask: Attributes(mask.rawSpan, baseOffset: 500))
+        )
     } catch { return .failure(error) }
 }
 

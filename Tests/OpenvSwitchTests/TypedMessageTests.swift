@@ -106,7 +106,8 @@ import Testing
         var random = SplitMix64(seed: 14)
         for _ in 0..<500 {
             var value = PacketMessage(
-                command: random.number(), datapathIfindex: random.number(), packet: random.bytes(14 + random.below(100)),
+                command: random.number(), datapathIfindex: random.number(),
+                packet: random.bytes(14 + random.below(100)),
                 key: inPort(), actions: random.maybe { _ in attribute(5, []) })
             value.userdata = random.maybe { $0.bytes($0.below(50)) }
             value.mru = random.maybe { $0.number() }
@@ -147,7 +148,8 @@ import Testing
         host(UInt32(length ?? attributes.count + 24)) + [UInt8](repeating: 0, count: 20) + attributes
     }
 
-    private func fault<T>(_ attributes: [UInt8], _ read: (borrowing Message) throws(NetlinkError) -> T) -> NetlinkError? {
+    private func fault<T>(_ attributes: [UInt8], _ read: (borrowing Message) throws(NetlinkError) -> T) -> NetlinkError?
+    {
         do throws(NetlinkError) {
             _ = try message(bytes(attributes), read)
             return nil
@@ -180,14 +182,18 @@ import Testing
         let tooShort = NetlinkError(.payloadTooShort, at: 24, attribute: 2)
         #expect(fault(attribute(2, [1, 2, 3])) { m throws(NetlinkError) in try DatapathMessage(m) } == tooShort)
         #expect(fault(attribute(2, [1, 2, 3])) { m throws(NetlinkError) in try VportMessage(m) } == tooShort)
-        #expect(fault(attribute(7, host(UInt32(4097)))) { m throws(NetlinkError) in try DatapathMessage(m) }?.errno == 34)
+        #expect(
+            fault(attribute(7, host(UInt32(4097)))) { m throws(NetlinkError) in try DatapathMessage(m) }?.errno == 34)
         #expect(fault(attribute(9, host(Int32(-1)))) { m throws(NetlinkError) in try DatapathMessage(m) }?.errno == 34)
-        #expect(fault(attribute(8, [1, 2])) { m throws(NetlinkError) in try DatapathMessage(m) }?.code == .payloadLengthMismatch)
+        #expect(
+            fault(attribute(8, [1, 2])) { m throws(NetlinkError) in try DatapathMessage(m) }?.code
+                == .payloadLengthMismatch)
         #expect(fault(attribute(5, [])) { m throws(NetlinkError) in try VportMessage(m) }?.errno == 22)
         #expect(fault(attribute(6, [1])) { m throws(NetlinkError) in try FlowMessage(m) }?.errno == 34)
         #expect(fault(attribute(9, [])) { m throws(NetlinkError) in try FlowMessage(m) }?.errno == 34)
         #expect(fault(attribute(1, [1, 2])) { m throws(NetlinkError) in try FlowMessage(m) }?.errno == 34)
-        #expect(fault(attribute(4, [1, 2, 3])) { m throws(NetlinkError) in try NetdevMessage(m) }?.code == .payloadTooShort)
+        #expect(
+            fault(attribute(4, [1, 2, 3])) { m throws(NetlinkError) in try NetdevMessage(m) }?.code == .payloadTooShort)
     }
 
     @Test func aPacketNeedsFrameAndKey() {

@@ -208,16 +208,17 @@ import Testing
         #expect(key.ipv6ExtensionHeaders == 64 | 8 | 32 | 4)
     }
 
-    @Test(arguments: [
-        // First header, the chain behind it, the bits.
-        (59, [], 1), (50, [], 2), (51, [6], 4), (60, [6], 8), (43, [6], 32), (0, [6], 64),
-        (0, [60, 43, 51, 60, 6], 64 | 8 | 32 | 4),  // the order of RFC 8200
-        (60, [60, 60, 6], 8 | 128),  // three destination headers
-        (43, [43, 6], 32 | 128 | 256), (51, [51, 6], 4 | 128 | 256),
-        (60, [0, 6], 8 | 256),  // hop-by-hop is not the first
-        (0, [0, 6], 64 | 128 | 256), (51, [43, 6], 4 | 32 | 256), (43, [60, 6], 32 | 8 | 256),
-        (0, [59], 64 | 1), (51, [50], 4 | 2),
-    ] as [(UInt8, [UInt8], UInt16)])
+    @Test(
+        arguments: [
+            // First header, the chain behind it, the bits.
+            (59, [], 1), (50, [], 2), (51, [6], 4), (60, [6], 8), (43, [6], 32), (0, [6], 64),
+            (0, [60, 43, 51, 60, 6], 64 | 8 | 32 | 4),  // the order of RFC 8200
+            (60, [60, 60, 6], 8 | 128),  // three destination headers
+            (43, [43, 6], 32 | 128 | 256), (51, [51, 6], 4 | 128 | 256),
+            (60, [0, 6], 8 | 256),  // hop-by-hop is not the first
+            (0, [0, 6], 64 | 128 | 256), (51, [43, 6], 4 | 32 | 256), (43, [60, 6], 32 | 8 | 256),
+            (0, [59], 64 | 1), (51, [50], 4 | 2),
+        ] as [(UInt8, [UInt8], UInt16)])
     func extensionBits(first: UInt8, following: [UInt8], bits: UInt16) throws {
         var chain: [UInt8] = []
         var current = first

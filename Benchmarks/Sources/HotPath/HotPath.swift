@@ -72,7 +72,9 @@ final class NullPorts: PortProvider, @unchecked Sendable {
 
     final class Probe {}
 
-    static func run(_ scenario: Scenario, _ processor: PacketProcessor, _ port: PortReference, _ host: NullPorts) -> Bool {
+    static func run(_ scenario: Scenario, _ processor: PacketProcessor, _ port: PortReference, _ host: NullPorts)
+        -> Bool
+    {
         // One run of bytes: taking an array out of an array would count references of its own.
         let bytes = scenario.frames.flatMap { $0 }
         let count = scenario.frames.count
@@ -129,27 +131,30 @@ struct Scenario {
     let frames: [[UInt8]]
     let install: (NetlinkDPIF) throws -> Void
 
-    static var all: [Scenario] { [
-        Scenario(name: "one flow, forward", frames: [tcp(source: 1)], install: { try learned($0, 1, [.output(2)]) }),
-        Scenario(
-            name: "1000 flows, forward", frames: (1...1000).map { tcp(source: UInt64($0)) },
-            install: { dpif in for index in 1...1000 { try learned(dpif, UInt64(index), [.output(2)]) } }),
-        Scenario(
-            name: "20000 flows, forward", frames: (1...20_000).map { tcp(source: UInt64($0)) },
-            install: { dpif in for index in 1...20_000 { try learned(dpif, UInt64(index), [.output(2)]) } }),
-        Scenario(
-            name: "flood to two, tag one", frames: [tcp(source: 1)],
-            install: { try learned($0, 1, [.output(2), .pushVLAN(tpid: 0x8100, tci: 0x1005), .output(3)]) }),
-        Scenario(
-            name: "rewrite addresses, forward", frames: [tcp(source: 1)],
-            install: { dpif in
-                let value = FieldValue.ipv4(
-                    source: 0x0a00_0001, destination: 0, proto: 0, tos: 0, ttl: 7, fragment: 0)
-                let mask = FieldValue.ipv4(
-                    source: .max, destination: 0, proto: 0, tos: 0, ttl: 0xff, fragment: 0)
-                try learned(dpif, 1, [.setMasked(value, mask: mask), .output(2)])
-            }),
-    ] }
+    static var all: [Scenario] {
+        [
+            Scenario(
+                name: "one flow, forward", frames: [tcp(source: 1)], install: { try learned($0, 1, [.output(2)]) }),
+            Scenario(
+                name: "1000 flows, forward", frames: (1...1000).map { tcp(source: UInt64($0)) },
+                install: { dpif in for index in 1...1000 { try learned(dpif, UInt64(index), [.output(2)]) } }),
+            Scenario(
+                name: "20000 flows, forward", frames: (1...20_000).map { tcp(source: UInt64($0)) },
+                install: { dpif in for index in 1...20_000 { try learned(dpif, UInt64(index), [.output(2)]) } }),
+            Scenario(
+                name: "flood to two, tag one", frames: [tcp(source: 1)],
+                install: { try learned($0, 1, [.output(2), .pushVLAN(tpid: 0x8100, tci: 0x1005), .output(3)]) }),
+            Scenario(
+                name: "rewrite addresses, forward", frames: [tcp(source: 1)],
+                install: { dpif in
+                    let value = FieldValue.ipv4(
+                        source: 0x0a00_0001, destination: 0, proto: 0, tos: 0, ttl: 7, fragment: 0)
+                    let mask = FieldValue.ipv4(
+                        source: .max, destination: 0, proto: 0, tos: 0, ttl: 0xff, fragment: 0)
+                    try learned(dpif, 1, [.setMasked(value, mask: mask), .output(2)])
+                }),
+        ]
+    }
 
     /// A flow as the learning bridge makes them, on IPv4.
     static func learned(_ dpif: NetlinkDPIF, _ source: UInt64, _ actions: [Action]) throws {
@@ -175,9 +180,12 @@ struct Scenario {
 
     /// A TCP segment of 64 bytes.
     static func tcp(source: UInt64) -> [UInt8] {
-        func mac(_ number: UInt64) -> [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: number >> UInt64(8 * (5 - $0))) } }
+        func mac(_ number: UInt64) -> [UInt8] {
+            (0..<6).map { UInt8(truncatingIfNeeded: number >> UInt64(8 * (5 - $0))) }
+        }
         let ip: [UInt8] = [0x45, 0, 0, 50, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 3]
-        let segment: [UInt8] = [0x30, 0x39, 0, 80] + [UInt8](repeating: 0, count: 8) + [0x50, 0x10, 0, 100, 0, 0, 0, 0]
+        let segment: [UInt8] =
+            [0x30, 0x39, 0, 80] + [UInt8](repeating: 0, count: 8) + [0x50, 0x10, 0, 100, 0, 0, 0, 0]
         return mac(0xff) + mac(source) + [0x08, 0x00] + ip + segment + [UInt8](repeating: 0x55, count: 10)
     }
 }

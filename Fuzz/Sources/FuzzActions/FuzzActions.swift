@@ -17,7 +17,9 @@ private final class Bed: Sendable {
         host.attach(to: sw)
         device = Device(sw)
         sw.withControl { control in
-            do { _ = try control.makeDatapath(name: "dp", upcallPortIDs: [1], ifindex: nil) } catch { fatalError("\(error)") }
+            do { _ = try control.makeDatapath(name: "dp", upcallPortIDs: [1], ifindex: nil) } catch {
+                fatalError("\(error)")
+            }
         }
     }
 }

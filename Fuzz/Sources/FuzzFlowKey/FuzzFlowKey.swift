@@ -48,7 +48,9 @@ private func rewrite(_ match: FlowMatch) -> FlowMatch? {
         return try FlowMatch(key: Attributes(key.bytes.rawSpan), mask: Attributes(mask.bytes.rawSpan))
     } catch {
         // As in the kernel: an 802.2 frame behind a VLAN tag has an empty ENCAP, whose mask counts as absent.
-        require(match.key.etherType == EtherType.ieee8022 && match.key.vlanTCI != 0, "what was written is refused: \(error)")
+        require(
+            match.key.etherType == EtherType.ieee8022 && match.key.vlanTCI != 0, "what was written is refused: \(error)"
+        )
         return nil
     }
 }

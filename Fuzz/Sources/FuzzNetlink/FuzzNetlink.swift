@@ -28,7 +28,8 @@ private func readMessages(_ bytes: RawSpan, _ choice: UInt8) {
             require(error.offset >= 0 && error.offset <= bytes.byteCount, "an offset outside the buffer: \(error)")
             return
         }
-        require(message.bytes.byteCount == Int(message.header.length), "a message has another length than its header says")
+        require(
+            message.bytes.byteCount == Int(message.header.length), "a message has another length than its header says")
         _ = try? message.genericHeader()
         for offset in [16, 20, 24, Int(choice)] {
             guard let attributes = try? message.attributes(at: offset) else { continue }

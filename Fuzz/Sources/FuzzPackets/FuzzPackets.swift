@@ -68,7 +68,8 @@ private func edit(_ frame: inout Packet, _ start: HeaderOffsets, _ first: FlowKe
     }
     if edits & 2 != 0 { _ = HeaderEdit.popVLAN(&frame, &offsets, key: &key) }
     if edits & 4 != 0 {
-        for _ in 0..<(byte & 0x3f) where !HeaderEdit.pushVLAN(
+        for _ in 0..<(byte & 0x3f)
+        where !HeaderEdit.pushVLAN(
             &frame, &offsets, tpid: EtherType.vlan, tci: half | 0x1000, key: &key)
         { break }
     }

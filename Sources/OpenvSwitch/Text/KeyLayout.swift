@@ -50,64 +50,86 @@ struct KeyLayout {
     static func of(_ type: UInt16) -> KeyLayout? { byType[type] }
 
     static let all: [KeyLayout] = [
-        KeyLayout(KeyAttribute.ctOrigTupleIPv4, "ct_tuple4", size: 16, [
-            Field(name: "src", kind: .ipv4, offset: 0), Field(name: "dst", kind: .ipv4, offset: 4),
-            Field(name: "proto", kind: .decimal8, offset: 12), Field(name: "tp_src", kind: .decimal16, offset: 8),
-            Field(name: "tp_dst", kind: .decimal16, offset: 10),
-        ]),
+        KeyLayout(
+            KeyAttribute.ctOrigTupleIPv4, "ct_tuple4", size: 16,
+            [
+                Field(name: "src", kind: .ipv4, offset: 0), Field(name: "dst", kind: .ipv4, offset: 4),
+                Field(name: "proto", kind: .decimal8, offset: 12), Field(name: "tp_src", kind: .decimal16, offset: 8),
+                Field(name: "tp_dst", kind: .decimal16, offset: 10),
+            ]),
         // Printed with other names for the ports than are parsed; here both are taken.
-        KeyLayout(KeyAttribute.ctOrigTupleIPv6, "ct_tuple6", size: 40, [
-            Field(name: "src", kind: .ipv6, offset: 0), Field(name: "dst", kind: .ipv6, offset: 16),
-            Field(name: "proto", kind: .decimal8, offset: 36),
-            Field(name: "src_port", kind: .decimal16, offset: 32, alias: "tp_src"),
-            Field(name: "dst_port", kind: .decimal16, offset: 34, alias: "tp_dst"),
-        ]),
-        KeyLayout(KeyAttribute.ethernet, "eth", size: 12, [
-            Field(name: "src", kind: .ethernet, offset: 0), Field(name: "dst", kind: .ethernet, offset: 6),
-        ]),
-        KeyLayout(KeyAttribute.ipv4, "ipv4", size: 12, [
-            Field(name: "src", kind: .ipv4, offset: 0), Field(name: "dst", kind: .ipv4, offset: 4),
-            Field(name: "proto", kind: .decimal8, offset: 8), Field(name: "tos", kind: .hex8, offset: 9),
-            Field(name: "ttl", kind: .decimal8, offset: 10), Field(name: "frag", kind: .fragment, offset: 11),
-        ]),
-        KeyLayout(KeyAttribute.ipv6, "ipv6", size: 40, [
-            Field(name: "src", kind: .ipv6, offset: 0), Field(name: "dst", kind: .ipv6, offset: 16),
-            Field(name: "label", kind: .flowLabel, offset: 32), Field(name: "proto", kind: .decimal8, offset: 36),
-            Field(name: "tclass", kind: .hex8, offset: 37), Field(name: "hlimit", kind: .decimal8, offset: 38),
-            Field(name: "frag", kind: .fragment, offset: 39),
-        ]),
+        KeyLayout(
+            KeyAttribute.ctOrigTupleIPv6, "ct_tuple6", size: 40,
+            [
+                Field(name: "src", kind: .ipv6, offset: 0), Field(name: "dst", kind: .ipv6, offset: 16),
+                Field(name: "proto", kind: .decimal8, offset: 36),
+                Field(name: "src_port", kind: .decimal16, offset: 32, alias: "tp_src"),
+                Field(name: "dst_port", kind: .decimal16, offset: 34, alias: "tp_dst"),
+            ]),
+        KeyLayout(
+            KeyAttribute.ethernet, "eth", size: 12,
+            [
+                Field(name: "src", kind: .ethernet, offset: 0), Field(name: "dst", kind: .ethernet, offset: 6),
+            ]),
+        KeyLayout(
+            KeyAttribute.ipv4, "ipv4", size: 12,
+            [
+                Field(name: "src", kind: .ipv4, offset: 0), Field(name: "dst", kind: .ipv4, offset: 4),
+                Field(name: "proto", kind: .decimal8, offset: 8), Field(name: "tos", kind: .hex8, offset: 9),
+                Field(name: "ttl", kind: .decimal8, offset: 10), Field(name: "frag", kind: .fragment, offset: 11),
+            ]),
+        KeyLayout(
+            KeyAttribute.ipv6, "ipv6", size: 40,
+            [
+                Field(name: "src", kind: .ipv6, offset: 0), Field(name: "dst", kind: .ipv6, offset: 16),
+                Field(name: "label", kind: .flowLabel, offset: 32), Field(name: "proto", kind: .decimal8, offset: 36),
+                Field(name: "tclass", kind: .hex8, offset: 37), Field(name: "hlimit", kind: .decimal8, offset: 38),
+                Field(name: "frag", kind: .fragment, offset: 39),
+            ]),
         ports(KeyAttribute.tcp, "tcp"), ports(KeyAttribute.udp, "udp"), ports(KeyAttribute.sctp, "sctp"),
         icmp(KeyAttribute.icmp, "icmp"), icmp(KeyAttribute.icmpv6, "icmpv6"),
-        KeyLayout(KeyAttribute.arp, "arp", size: 24, [
-            Field(name: "sip", kind: .ipv4, offset: 0), Field(name: "tip", kind: .ipv4, offset: 4),
-            Field(name: "op", kind: .decimal16, offset: 8), Field(name: "sha", kind: .ethernet, offset: 10),
-            Field(name: "tha", kind: .ethernet, offset: 16),
-        ]),
-        KeyLayout(KeyAttribute.nd, "nd", size: 28, [
-            Field(name: "target", kind: .ipv6, offset: 0), Field(name: "sll", kind: .ethernet, offset: 16),
-            Field(name: "tll", kind: .ethernet, offset: 22),
-        ]),
-        KeyLayout(KeyAttribute.ndExtensions, "nd_ext", size: 8, [
-            Field(name: "nd_reserved", kind: .unmasked32, offset: 0),
-            Field(name: "nd_options_type", kind: .decimal8, offset: 4),
-        ]),
-        KeyLayout(KeyAttribute.packetType, "packet_type", size: 4, [
-            Field(name: "ns", kind: .decimal16, offset: 0), Field(name: "id", kind: .hex16, offset: 2),
-        ]),
+        KeyLayout(
+            KeyAttribute.arp, "arp", size: 24,
+            [
+                Field(name: "sip", kind: .ipv4, offset: 0), Field(name: "tip", kind: .ipv4, offset: 4),
+                Field(name: "op", kind: .decimal16, offset: 8), Field(name: "sha", kind: .ethernet, offset: 10),
+                Field(name: "tha", kind: .ethernet, offset: 16),
+            ]),
+        KeyLayout(
+            KeyAttribute.nd, "nd", size: 28,
+            [
+                Field(name: "target", kind: .ipv6, offset: 0), Field(name: "sll", kind: .ethernet, offset: 16),
+                Field(name: "tll", kind: .ethernet, offset: 22),
+            ]),
+        KeyLayout(
+            KeyAttribute.ndExtensions, "nd_ext", size: 8,
+            [
+                Field(name: "nd_reserved", kind: .unmasked32, offset: 0),
+                Field(name: "nd_options_type", kind: .decimal8, offset: 4),
+            ]),
+        KeyLayout(
+            KeyAttribute.packetType, "packet_type", size: 4,
+            [
+                Field(name: "ns", kind: .decimal16, offset: 0), Field(name: "id", kind: .hex16, offset: 2),
+            ]),
     ]
 
     private static let byType = Dictionary(uniqueKeysWithValues: all.map { ($0.type, $0) })
 
     private static func ports(_ type: UInt16, _ name: String) -> KeyLayout {
-        KeyLayout(type, name, size: 4, [
-            Field(name: "src", kind: .decimal16, offset: 0), Field(name: "dst", kind: .decimal16, offset: 2),
-        ])
+        KeyLayout(
+            type, name, size: 4,
+            [
+                Field(name: "src", kind: .decimal16, offset: 0), Field(name: "dst", kind: .decimal16, offset: 2),
+            ])
     }
 
     private static func icmp(_ type: UInt16, _ name: String) -> KeyLayout {
-        KeyLayout(type, name, size: 2, [
-            Field(name: "type", kind: .decimal8, offset: 0), Field(name: "code", kind: .decimal8, offset: 1),
-        ])
+        KeyLayout(
+            type, name, size: 2,
+            [
+                Field(name: "type", kind: .decimal8, offset: 0), Field(name: "code", kind: .decimal8, offset: 1),
+            ])
     }
 }
 

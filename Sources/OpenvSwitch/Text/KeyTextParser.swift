@@ -119,7 +119,8 @@ struct KeyTextParser {
         let end = scanner.position
         scanner.rewind(to: start)
         let first = name.first ?? 0
-        let isNumeric = name.allSatisfy { AddressText.hexDigit($0) != nil || "x/ -+".utf8.contains($0) }
+        let isNumeric =
+            name.allSatisfy { AddressText.hexDigit($0) != nil || "x/ -+".utf8.contains($0) }
             && (AddressText.hexDigit(first).map { $0 < 10 } ?? (first == UInt8(ascii: "-")))
         if !isNumeric || number != nil {
             guard let number else { throw scanner.error("expected the number or the name of a port") }
