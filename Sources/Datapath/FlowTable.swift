@@ -43,7 +43,8 @@ final class FlowTable {
 
     /// The first flow that a packet with this key would match.
     func flow(matching key: FlowKey) -> Flow? {
-        for unsafetable in unsafe tables {
+        for index in unsafe tables.indices {
+            let table = unsafe tables[index]
             if let entry = unsafe table.pointee.lookup(key) { return unsafe flowOf[entry] }
         }
         return nil
@@ -181,7 +182,7 @@ final class FlowTable {
         var capacity = 16
         while unsafe (living.count + 1) * 2 > capacity { capacity *= 2 }
         let new = unsafe SlotArray.make(capacity: capacity)
-        for unsafeentry in unsafe living { unsafe new.pointee.insert(entry) }
+        for index in unsafe living.indices { unsafe new.pointee.insert(living[index]) }
         unsafe table.pointee.slots.store(new, ordering: .releasing)
         shared.reclaimer.retire { unsafe SlotArray.free(old) }
     }

@@ -170,7 +170,8 @@ public final class MemoryPorts: PortProvider {
             guard let name = state.interfaces.first(where: { UInt64($0.value.info.ifindex) == token })?.key,
                 let port = state.interfaces[name]?.port
             else { return }
-            for unsafepacket in unsafe packets {
+            for index in 0..<count {
+                let packet = unsafe packets[index]
                 state.interfaces[name]?.statistics.transmittedPackets += 1
                 state.interfaces[name]?.statistics.transmittedBytes += UInt64(packet.length)
                 port.accept(packet.bytes)
