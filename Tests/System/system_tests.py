@@ -62,6 +62,29 @@ class Readme(unittest.TestCase):
         self.assertEqual(out.stdout, "eth1 has got 1 frame; hits: 1\n")
 
 
+class House(unittest.TestCase):
+    """Dependencies point downwards only."""
+
+    def imports(self, module):
+        directory, found = os.path.join(ROOT, "Sources", module), set()
+        for folder, _, files in os.walk(directory):
+            for name in files:
+                if name.endswith(".swift"):
+                    with open(os.path.join(folder, name)) as source:
+                        found |= set(re.findall(r"^\s*(?:@\w+ )?(?:public |internal |private )?import (\w+)", source.read(), re.M))
+        self.assertTrue(os.path.isdir(directory), module)
+        return found
+
+    def test_the_core_imports_no_platform(self):
+        core = ["Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge"]
+        for module in core:
+            self.assertLessEqual(self.imports(module), set(core) | {"Synchronization"}, module)
+
+    def test_the_bridge_sees_the_datapath_through_its_interface_only(self):
+        self.assertLessEqual(
+            self.imports("LearningBridge"), {"Netlink", "OpenvSwitch", "NetlinkSocket", "DPIF", "Synchronization"})
+
+
 class Up(SystemTest):
     """`martlet up`: a learning switch on real interfaces."""
 
