@@ -1,0 +1,154 @@
+import Netlink
+
+/// Key attributes that are present, a bit for each type.
+struct KeyAttributeSet: OptionSet {
+    let rawValue: UInt64
+    init(rawValue: UInt64) { self.rawValue = rawValue }
+    init(_ types: UInt16...) { rawValue = types.reduce(0) { $0 | 1 << UInt64($1) } }
+
+    static let ethernet = KeyAttributeSet(KeyAttribute.ethernet)
+    static let etherType = KeyAttributeSet(KeyAttribute.etherType)
+    static let vlan = KeyAttributeSet(KeyAttribute.vlan)
+    static let encap = KeyAttributeSet(KeyAttribute.encap)
+
+    /// The lowest type in the set; 0 if it is empty.
+    var first: UInt16 { rawValue == 0 ? 0 : UInt16(rawValue.trailingZeroBitCount) }
+}
+
+/// The attributes of a key or mask with those inside `OVS_KEY_ATTR_ENCAP`: up to three levels, one for each VLAN tag and
+/// the innermost one.
+struct KeyLevels: ~Escapable {
+    let isMask: Bool
+    let outer: AttributeSet
+    /// Inside one ENCAP, if `tags` > 0.
+    var middle: AttributeSet
+    /// Inside two, if `tags` > 1.
+    var inner: AttributeSet
+    /// What is present on any level; of ETHERTYPE, VLAN and ENCAP only what the innermost level has.
+    var present: KeyAttributeSet = []
+    /// Number of VLAN tags whose ENCAP was opened.
+    var tags = 0
+    let offset: Int
+
+    /// Lengths of the attributes this datapath knows; a type that is not here is refused.
+    private static let policy = Policy(
+        [
+            KeyAttribute.encap: .any,
+            KeyAttribute.priority: .exactly(4),
+            KeyAttribute.inPort: .exactly(4),
+            KeyAttribute.ethernet: .exactly(12),
+            KeyAttribute.vlan: .exactly(2),
+            KeyAttribute.etherType: .exactly(2),
+            KeyAttribute.ipv4: .exactly(12),
+            KeyAttribute.ipv6: .exactly(40),
+            KeyAttribute.tcp: .exactly(4),
+            KeyAttribute.udp: .exactly(4),
+            KeyAttribute.icmp: .exactly(2),
+            KeyAttribute.icmpv6: .exactly(2),
+            KeyAttribute.arp: .exactly(24),
+            KeyAttribute.nd: .exactly(28),
+            KeyAttribute.skbMark: .exactly(4),
+            KeyAttribute.tunnel: .any,
+            KeyAttribute.sctp: .exactly(4),
+            KeyAttribute.tcpFlags: .exactly(2),
+            KeyAttribute.dpHash: .exactly(4),
+            KeyAttribute.recircID: .exactly(4),
+            KeyAttribute.ipv6ExtensionHeaders: .exactly(2),
+        ], strictness: .strict)
+
+    @_lifetime(copy attributes)
+    init(_ attributes: Attributes, isMask: Bool) throws(RequestError) {
+        self.isMask = isMask
+        offset = attributes.nextOffset
+        outer = try Self.parse(attributes)
+        middle = outer
+        inner = outer
+        present = Self.significant(outer, isMask)
+        // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
+        try open()
+        if tags == 1 { try open() }
+        if tags == 2, !isMask, !present.isDisjoint(with: [.vlan, .encap]) {
+            throw fail("a key has no more than two VLAN tags; of a third there is only the TPID", KeyAttribute.encap)
+        }
+    }
+
+    @_lifetime(copy attributes)
+    private static func parse(_ attributes: Attributes) throws(RequestError) -> AttributeSet {
+        do { return try policy.parse(attributes) } catch { throw RequestError(invalid: error) }
+    }
+
+    /// The types present in a level; in a mask one whose payload is all zero counts as absent.
+    private static func significant(_ set: borrowing AttributeSet, _ isMask: Bool) -> KeyAttributeSet {
+        var result: KeyAttributeSet = []
+        for type in UInt16(1)...KeyAttribute.maximum where set.contains(type) {
+            if isMask, let attribute = set[type], attribute.payload.isAllZero { continue }
+            result.insert(KeyAttributeSet(type))
+        }
+        return result
+    }
+
+    /// Goes one level down if the innermost level so far is that of a VLAN tag.
+    private mutating func open() throws(RequestError) {
+        let level = tags == 0 ? outer : middle
+        guard present.contains(.encap) else {
+            if !isMask, present.contains(.vlan) {
+                throw fail("a VLAN attribute needs the TPID as EtherType and an ENCAP beside it", KeyAttribute.vlan)
+            }
+            if !isMask, present.contains(.etherType), (level.bigEndian(KeyAttribute.etherType) ?? 0).isVLANTPID {
+                throw fail("a TPID as EtherType needs a VLAN and an ENCAP attribute beside it", KeyAttribute.etherType)
+            }
+            return
+        }
+        if !isMask {
+            let tpid = present.contains(.etherType) ? level.bigEndian(KeyAttribute.etherType) ?? 0 : 0
+            guard tpid.isVLANTPID, present.contains(.vlan) else {
+                throw fail(
+                    "an ENCAP attribute needs a VLAN attribute and a TPID as EtherType beside it", KeyAttribute.encap)
+            }
+            let tci = level.bigEndian(KeyAttribute.vlan) ?? 0
+            let isEmpty = level.payloadLength(KeyAttribute.encap) == 0
+            if tci & FlowKey.vlanPresent == 0 {
+                guard tci == 0 else {
+                    throw fail("the VLAN TCI lacks the bit 0x1000 that says a tag is present", KeyAttribute.vlan)
+                }
+                guard isEmpty else {
+                    throw fail("a VLAN TCI of 0 is a truncated tag; its ENCAP must be empty", KeyAttribute.encap)
+                }
+                // A truncated tag: nothing behind it was parsed, and the TPID is the packet's EtherType.
+                present.subtract([.vlan, .encap])
+                return
+            }
+        }
+        guard let encap = level[KeyAttribute.encap] else { return }
+        let next = try Self.parse(encap.nested)
+        let types = Self.significant(next, isMask)
+        present.subtract([.vlan, .encap, .etherType])
+        let twice = present.intersection(types)
+        guard twice.isEmpty else { throw fail("an attribute stands both beside and inside ENCAP", twice.first) }
+        present.formUnion(types)
+        if tags == 0 { middle = next } else { inner = next }
+        tags += 1
+    }
+
+    /// The attribute on whichever level has it; the innermost one for those that may repeat.
+    @_lifetime(copy self)
+    func attribute(_ type: UInt16) -> Attribute? {
+        guard present.contains(KeyAttributeSet(type)) else { return nil }
+        if tags > 1, inner.contains(type) { return inner[type] }
+        if tags > 0, middle.contains(type) { return middle[type] }
+        return outer[type]
+    }
+
+    func fail(_ message: String, _ type: UInt16) -> RequestError {
+        var place = offset
+        if let attribute = outer[type] {
+            place = attribute.offset
+        } else if let attribute = middle[type] {
+            place = attribute.offset
+        } else if let attribute = inner[type] {
+            place = attribute.offset
+        }
+        let text = "\(isMask ? "flow mask" : "flow key"): \(message) (key attribute \(type))"
+        return RequestError(Errno.invalid, text, offset: place)
+    }
+}
