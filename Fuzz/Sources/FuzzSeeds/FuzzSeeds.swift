@@ -69,7 +69,8 @@ struct FuzzSeeds {
         flow.stats = FlowStatistics(packets: 1, octets: 60)
         add("flow") { try flow.write(to: &$0, flags: [.request, .create]) }
         let packet = PacketMessage(
-            command: PacketCommand.execute, datapathIfindex: 4, packet: [UInt8](repeating: 1, count: 14), key: [], actions: [])
+            command: PacketCommand.execute, datapathIfindex: 4, packet: [UInt8](repeating: 1, count: 14), key: [],
+            actions: [])
         add("packet") { try packet.write(to: &$0, flags: .request) }
         var netdev = NetdevMessage(command: NetdevCommand.get, name: "p2")
         netdev.mac = 0x0200_0000_0001
@@ -83,7 +84,8 @@ struct FuzzSeeds {
         for (name, bytes) in requests { try write("netlink", name, [0] + bytes) }
         let request = requests[0].1
         let error = ErrorMessage(
-            error: -22, request: MessageHeader(length: UInt32(request.count), type: MessageType(rawValue: 18)), message: "no",
+            error: -22, request: MessageHeader(length: UInt32(request.count), type: MessageType(rawValue: 18)),
+            message: "no",
             offset: 24)
         try write("netlink", "error", [1] + written { try error.write(answering: request.rawSpan, to: &$0) })
         try write("netlink", "done", [3] + written { try $0.appendDone(sequence: 1, portID: 1) })
@@ -186,7 +188,9 @@ struct FuzzSeeds {
         let flow: [UInt8] = [29, 1, UInt8(frame.count)] + frame + [0, UInt8(output.count)] + output
         try write("device", "miss", send + [7] + host(UInt16(4096)) + host(UInt16(0)))
         try write("device", "forward", flow + send + send)
-        for family in UInt8(0)..<6 { try write("device", "dump-\(family)", flow + [32, family] + host(UInt16(100)) + Frames.zeros(16)) }
+        for family in UInt8(0)..<6 {
+            try write("device", "dump-\(family)", flow + [32, family] + host(UInt16(100)) + Frames.zeros(16))
+        }
         let subscribe = Subscription(.event, group: .flow).bytes
         try write(
             "device", "events",
@@ -194,8 +198,18 @@ struct FuzzSeeds {
         for (name, request) in requests {
             try write("device", "transact-\(name)", [5] + host(UInt16(4096)) + host(UInt16(request.count)) + request)
         }
+        var last = DatapathMessage(command: Command.new, name: "br1")
+        last.upcallPortID = 1
+        last.ifindex = .max
+        let request = try written { try last.write(to: &$0, flags: .request) }
+        let transact: [UInt8] = [5] + host(UInt16(4096)) + host(UInt16(request.count)) + request
+        try write("device", "ifindex", transact + [17, 18] + transact)
+        let masked: [UInt8] =
+            [29, 1, UInt8(frame.count)] + frame + [128] + host(UInt64(0xff)) + [UInt8(output.count)] + output
+        try write("device", "masked", masked + send + [32, 4] + host(UInt16(500)) + Frames.zeros(16))
         try write("device", "unplug", flow + [17] + send + [18] + send + [16])
         let attributes = try written { try $0.append(VportAttribute.name, string: "p1") }
-        try write("device", "vport", [26, 3, Command.get] + host(UInt16(attributes.count)) + attributes + host(UInt16(4096)))
+        try write(
+            "device", "vport", [26, 3, Command.get] + host(UInt16(attributes.count)) + attributes + host(UInt16(4096)))
     }
 }
