@@ -38,6 +38,10 @@ let package = Package(
         fuzzer("FuzzActions", [netlink, openvSwitch, device]),
         fuzzer("FuzzPackets", [netlink, openvSwitch, device]),
         fuzzer("FuzzDevice", [netlink, openvSwitch, device]),
+        // Not a fuzzer: it writes the inputs to begin with.
+        .executableTarget(
+            name: "FuzzSeeds", dependencies: [netlink, openvSwitch, device], swiftSettings: house,
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]),
     ],
     swiftLanguageModes: [.v6]
 )

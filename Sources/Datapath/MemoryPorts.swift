@@ -28,6 +28,17 @@ public final class MemoryPorts: PortProvider {
         var nextIfindex: Int32 = 1
         var handler: (@Sendable (HostInterfaceEvent) -> Void)?
         var clockOffset: UInt64 = 0
+
+        func isTaken(_ ifindex: Int32) -> Bool { interfaces.values.contains { $0.info.ifindex == ifindex } }
+
+        /// An index that no interface has. As on a host, they are not used again before all have been.
+        mutating func takeIfindex() -> Int32 {
+            while isTaken(nextIfindex) { advanceIfindex() }
+            defer { advanceIfindex() }
+            return nextIfindex
+        }
+
+        private mutating func advanceIfindex() { nextIfindex = nextIfindex == .max ? 1 : nextIfindex + 1 }
     }
     /// The packet thread: whoever sends a frame is it while the frame crosses the switch.
     private struct Thread {
@@ -52,9 +63,8 @@ public final class MemoryPorts: PortProvider {
     public func plug(_ name: String, mac: UInt64 = 0, mtu: UInt32 = 1500) -> MemoryPort {
         let (info, port, handler) = state.withLock { state in
             let info = HostInterface(
-                name: name, ifindex: state.nextIfindex, mac: mac, mtu: mtu, isUp: true, hasCarrier: true,
+                name: name, ifindex: state.takeIfindex(), mac: mac, mtu: mtu, isUp: true, hasCarrier: true,
                 isEthernet: true)
-            state.nextIfindex += 1
             let port = MemoryPort(name: name, host: self)
             state.interfaces[name] = Interface(info: info, port: port)
             return (info, port, state.handler)
@@ -104,10 +114,18 @@ public final class MemoryPorts: PortProvider {
                     return .failure(
                         PortError(errno: Errno.exists, message: "there is an interface \(request.name) already"))
                 }
+                var ifindex: Int32?
+                if let wish = request.ifindex, wish > 0 {
+                    guard !state.isTaken(wish) else {
+                        return .failure(
+                            PortError(
+                                errno: Errno.busy, message: "there is an interface with the index \(wish) already"))
+                    }
+                    ifindex = wish
+                }
                 let info = HostInterface(
-                    name: request.name, ifindex: request.ifindex ?? state.nextIfindex, mac: 0, mtu: 1500, isUp: true,
+                    name: request.name, ifindex: ifindex ?? state.takeIfindex(), mac: 0, mtu: 1500, isUp: true,
                     hasCarrier: true, isEthernet: true)
-                state.nextIfindex = max(state.nextIfindex, info.ifindex) + 1
                 state.interfaces[request.name] = Interface(
                     info: info, port: MemoryPort(name: request.name, host: self), isAttached: true,
                     isInternal: true)

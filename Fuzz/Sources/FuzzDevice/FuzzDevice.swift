@@ -154,18 +154,35 @@ private func flow(_ input: inout Input, _ handle: Handle) {
     var key = FlowKey()
     key.inPort = UInt16(input.byte() & 3)
     guard KeyExtraction.extract(input.bytes(Int(input.byte())), offload: Offload(), into: &key) != nil else { return }
-    let mask = input.bytes(Int(input.byte()))
+    let length = input.byte()
+    // Bytes as they are, or the exact mask with some of its bits.
+    let mask = length < 128 ? input.bytes(Int(length)).copyBytes() : maskBytes(key, pattern: input.integer())
     let actions = input.bytes(Int(input.byte()))
     var writer = MessageWriter()
     do {
         let mark = try writer.begin(
             .flow, command: Command.new, datapathIfindex: localIfindex, flags: [.request, .create, .echo])
         try writer.append(nested: FlowAttribute.key) { writer throws(NetlinkError) in try key.write(to: &writer) }
-        if mask.byteCount > 0 { try writer.append(FlowAttribute.mask, bytes: mask) }
+        if !mask.isEmpty { try writer.append(FlowAttribute.mask, bytes: mask) }
         try writer.append(FlowAttribute.actions, bytes: actions)
         writer.end(message: mark)
     } catch { fatalError("\(error)") }
     control(handle, .transact, writer.bytes.rawSpan, 4096)
+}
+
+private func maskBytes(_ key: FlowKey, pattern: UInt64) -> [UInt8] {
+    var writer = MessageWriter()
+    do {
+        try key.write(to: &writer)
+        let bytes = writer.bytes
+        var mask = try FlowMatch(key: Attributes(bytes.rawSpan), mask: nil).mask
+        for index in 0..<FlowKey.wordCount where pattern >> UInt64(index) & 1 != 0 {
+            mask.words[index] &= pattern &* 0x9e37_79b9_7f4a_7c15
+        }
+        writer.removeAll()
+        try key.write(mask: mask, to: &writer)
+        return writer.bytes
+    } catch { return [] }
 }
 
 /// A dump from its beginning to its end in small pieces.

@@ -1,0 +1,44 @@
+import OpenvSwitch
+
+/// Frames to begin with, one for each way through the parser. Checksums are 0: no parser looks at them.
+enum Frames {
+    static let all: [(name: String, bytes: [UInt8])] = [
+        ("tcp", ethernet(0x0800, ipv4(6, tcp))),
+        ("udp", ethernet(0x0800, ipv4(17, udp))),
+        ("icmp", ethernet(0x0800, ipv4(1, [8, 0, 0, 0, 0, 1, 0, 1]))),
+        ("sctp", ethernet(0x0800, ipv4(132, [0, 1, 0, 2] + zeros(8)))),
+        ("fragment", ethernet(0x0800, ipv4(17, udp, fragment: 0x2001))),
+        ("arp", ethernet(0x0806, [0, 1, 8, 0, 6, 4, 0, 1] + zeros(6) + [10, 0, 0, 1] + zeros(6) + [10, 0, 0, 2])),
+        ("tcp6", ethernet(0x86dd, ipv6(6, tcp))),
+        ("nd", ethernet(0x86dd, ipv6(58, [135, 0, 0, 0] + zeros(20) + [1, 1, 2, 2, 2, 2, 2, 2]))),
+        (
+            "extensions",
+            ethernet(0x86dd, ipv6(0, [44, 0] + zeros(6) + [60, 0] + zeros(6) + [17, 0] + zeros(6) + udp))
+        ),
+        ("vlan", ethernet(0x8100, [0, 100, 8, 0] + ipv4(17, udp))),
+        ("qinq", ethernet(0x88a8, [0, 100, 0x81, 0, 0, 101, 8, 0] + ipv4(6, tcp))),
+        ("truncated", ethernet(0x8100, [0])),
+        ("llc", ethernet(60, [0xaa, 0xaa, 3, 0, 0, 0, 8, 0] + ipv4(17, udp))),
+    ]
+
+    static func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+    private static let tcp: [UInt8] =
+        [0, 80, 31, 144] + zeros(8) + [0x50, 0x12] + zeros(6) + [1, 2, 3, 4, 5, 6, 7, 8]
+    private static let udp: [UInt8] = [0, 53, 31, 144, 0, 12, 0, 0, 1, 2, 3, 4]
+
+    private static func ethernet(_ type: UInt16, _ rest: [UInt8]) -> [UInt8] {
+        [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, UInt8(type >> 8), UInt8(type & 0xff)] + rest
+    }
+
+    private static func ipv4(_ proto: UInt8, _ rest: [UInt8], fragment: UInt16 = 0) -> [UInt8] {
+        [
+            0x45, 0, 0, UInt8(20 + rest.count), 0, 1, UInt8(fragment >> 8), UInt8(fragment & 0xff), 64, proto, 0, 0, 10,
+            0, 0, 1,
+        ]
+            + [10, 0, 0, 2] + rest
+    }
+
+    private static func ipv6(_ proto: UInt8, _ rest: [UInt8]) -> [UInt8] {
+        [0x60, 0, 0, 0, 0, UInt8(rest.count), proto, 64] + zeros(15) + [1] + zeros(15) + [2] + rest
+    }
+}
