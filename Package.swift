@@ -2,7 +2,7 @@
 // Martlet: an Open vSwitch datapath that needs no kernel module.
 //
 // The targets stand in the order of docs/architecture.md; a target may depend only on those above it.
-// Nothing above `HostPorts` imports a platform module, so that the core builds wherever Swift does.
+// Nothing above `LinuxSystem` imports a platform module, so that the core builds wherever Swift does.
 
 import PackageDescription
 
@@ -37,11 +37,14 @@ let package = Package(
             name: "LearningBridge", dependencies: ["Netlink", "OpenvSwitch", "NetlinkSocket", "DPIF"],
             swiftSettings: house),
         .target(name: "CLinux"),
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: house),
         .target(
-            name: "HostPorts", dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath"],
+            name: "HostPorts",
+            dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Packets", "Datapath"],
             swiftSettings: house),
         .target(
-            name: "Doors", dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Device", "NetlinkSocket"],
+            name: "Doors",
+            dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Device", "NetlinkSocket"],
             swiftSettings: house),
         .executableTarget(
             name: "martlet",
@@ -70,7 +73,7 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "HostPortsTests",
-            dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Packets", "Datapath", "HostPorts"],
+            dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Packets", "Datapath", "HostPorts"],
             swiftSettings: house),
         .testTarget(
             name: "MartletTests",
@@ -82,7 +85,10 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "DoorsTests",
-            dependencies: ["CLinux", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "Doors"],
+            dependencies: [
+                "CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF",
+                "Doors",
+            ],
             swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

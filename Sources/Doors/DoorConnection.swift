@@ -5,7 +5,7 @@ import OpenvSwitch
 final class DoorConnection {
     /// Never used again, so that a late completion finds nobody.
     let id: UInt64
-    let descriptor: DoorDescriptor
+    let socket: UnixSocket
     let handle: Handle
     /// What epoll was last told to look for.
     var interest: DoorEpoll.Events = .readable
@@ -13,9 +13,9 @@ final class DoorConnection {
     /// request is taken while there are any.
     private var waiting: [[UInt8]] = []
 
-    init(id: UInt64, descriptor: DoorDescriptor, handle: Handle) {
+    init(id: UInt64, socket: UnixSocket, handle: Handle) {
         self.id = id
-        self.descriptor = descriptor
+        self.socket = socket
         self.handle = handle
     }
 
@@ -36,7 +36,7 @@ final class DoorConnection {
     /// - Returns: false if the peer is gone.
     func flush() -> Bool {
         while let first = waiting.first {
-            guard let isSent = try? DoorSyscall.send(first, to: descriptor, waiting: false) else { return false }
+            guard let isSent = try? socket.send(first, waiting: false) else { return false }
             guard isSent else { return true }
             waiting.removeFirst()
         }

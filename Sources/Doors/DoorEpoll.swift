@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 
 /// Waits for several descriptors at once (epoll); each is known by a number.
 struct DoorEpoll: Sendable {
@@ -12,30 +13,30 @@ struct DoorEpoll: Sendable {
         static let gone = Events(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
     }
 
-    private let descriptor: DoorDescriptor
+    private let descriptor: Descriptor
 
     /// Descriptors that one call of `wait` reports at most.
     private static let capacity = 64
 
-    init() throws(DoorErrno) {
-        descriptor = DoorDescriptor(try DoorSyscall.call("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
+    init() throws(LinuxError) {
+        descriptor = Descriptor(try Syscall.call("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
     }
 
     /// Begins to look for events; the system ends it when the descriptor is closed.
-    func add(_ other: DoorDescriptor, id: UInt64, _ events: Events) throws(DoorErrno) {
+    func add(_ other: Descriptor, id: UInt64, _ events: Events) throws(LinuxError) {
         try control(EPOLL_CTL_ADD, other, id, events)
     }
 
     /// Looks for other events from now on.
-    func change(_ other: DoorDescriptor, id: UInt64, _ events: Events) throws(DoorErrno) {
+    func change(_ other: Descriptor, id: UInt64, _ events: Events) throws(LinuxError) {
         try control(EPOLL_CTL_MOD, other, id, events)
     }
 
     private func control(
-        _ operation: Int32, _ other: DoorDescriptor, _ id: UInt64, _ events: Events
-    ) throws(DoorErrno) {
+        _ operation: Int32, _ other: Descriptor, _ id: UInt64, _ events: Events
+    ) throws(LinuxError) {
         var event = unsafe epoll_event(events: events.rawValue, data: epoll_data_t(u64: id))
-        try DoorSyscall.call("epoll_ctl") { unsafe epoll_ctl(descriptor.raw, operation, other.raw, &event) }
+        try Syscall.call("epoll_ctl") { unsafe epoll_ctl(descriptor.raw, operation, other.raw, &event) }
     }
 
     /// Waits until something has come.
@@ -43,7 +44,7 @@ struct DoorEpoll: Sendable {
     /// - Returns: the numbers of the descriptors, and what has come; empty after the time.
     func wait(milliseconds: Int32) -> [(id: UInt64, events: Events)] {
         unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.capacity) { buffer in
-            let result = try? DoorSyscall.call("epoll_wait") {
+            let result = try? Syscall.call("epoll_wait") {
                 unsafe epoll_wait(descriptor.raw, buffer.baseAddress, Int32(Self.capacity), milliseconds)
             }
             // The call has written so many entries. All descriptors were added with a number, never with a pointer.

@@ -1,6 +1,7 @@
 import CLinux
 import Device
 import Glibc
+import LinuxSystem
 import Netlink
 import OpenvSwitch
 
@@ -9,7 +10,7 @@ import OpenvSwitch
 /// Nothing here waits for a peer. One that does not take its answers is not asked for further requests until it does.
 final class DoorLoop {
     private let device: Device
-    private let listener: DoorDescriptor
+    private let listener: UnixSocket
     private let mailbox: DoorMailbox
     private let options: UnixSocketDoor.Options
     private let group: UInt32
@@ -32,7 +33,7 @@ final class DoorLoop {
     private static let pause: Int32 = 200
 
     init(
-        device: Device, listener: DoorDescriptor, mailbox: DoorMailbox, epoll: DoorEpoll,
+        device: Device, listener: UnixSocket, mailbox: DoorMailbox, epoll: DoorEpoll,
         options: UnixSocketDoor.Options, group: UInt32
     ) {
         self.device = device
@@ -44,10 +45,10 @@ final class DoorLoop {
     }
 
     /// Makes what the thread waits with: `listener` and `mailbox` are in it.
-    static func makeEpoll(_ listener: DoorDescriptor, _ mailbox: DoorMailbox) throws(DoorErrno) -> DoorEpoll {
+    static func makeEpoll(_ listener: UnixSocket, _ mailbox: DoorMailbox) throws(LinuxError) -> DoorEpoll {
         let epoll = try DoorEpoll()
-        try epoll.add(listener, id: listenerID, .readable)
-        try epoll.add(mailbox.event, id: mailboxID, .readable)
+        try epoll.add(listener.descriptor, id: listenerID, .readable)
+        try epoll.add(mailbox.event.descriptor, id: mailboxID, .readable)
         return epoll
     }
 
@@ -74,36 +75,36 @@ final class DoorLoop {
     private func accept() {
         let raw: Int
         do {
-            raw = try DoorSyscall.call("accept") { clinux_accept(listener.raw) }
+            raw = try Syscall.call("accept") { clinux_accept(listener.descriptor.raw) }
         } catch {
             // A peer that has left again is nothing to wait for.
-            guard ![EAGAIN, ECONNABORTED].contains(error.number) else { return }
+            guard ![EAGAIN, ECONNABORTED].contains(error.errno) else { return }
             isAccepting = false
-            try? epoll.change(listener, id: Self.listenerID, [])
+            try? epoll.change(listener.descriptor, id: Self.listenerID, [])
             return
         }
-        let descriptor = DoorDescriptor(raw)
-        DoorSyscall.setSendBuffer(descriptor, bytes: DoorLimits.sendBuffer)
-        guard let access = (try? DoorPeer(descriptor))?.access(group: group, isOpenForReading: options.openForReading)
-        else { return refuse(descriptor, .accessDenied) }
-        guard connections.count < options.maximumConnections else { return refuse(descriptor, .insufficientResources) }
+        let socket = UnixSocket(Descriptor(raw))
+        socket.setSendBuffer(bytes: DoorLimits.sendBuffer)
+        guard let access = (try? DoorPeer(socket))?.access(group: group, isOpenForReading: options.openForReading)
+        else { return refuse(socket, .accessDenied) }
+        guard connections.count < options.maximumConnections else { return refuse(socket, .insufficientResources) }
         let handle: Handle
-        do { handle = try device.open(access) } catch { return refuse(descriptor, error.status) }
-        let connection = DoorConnection(id: nextID, descriptor: descriptor, handle: handle)
+        do { handle = try device.open(access) } catch { return refuse(socket, error.status) }
+        let connection = DoorConnection(id: nextID, socket: socket, handle: handle)
         nextID += 1
-        guard (try? epoll.add(descriptor, id: connection.id, connection.interest)) != nil,
+        guard (try? epoll.add(socket.descriptor, id: connection.id, connection.interest)) != nil,
             connection.send(DoorGreeting(.success, portID: handle.portID, access: access).bytes)
         else { return handle.close() }
         connections[connection.id] = connection
     }
 
     private func acceptAgain() {
-        isAccepting = (try? epoll.change(listener, id: Self.listenerID, .readable)) != nil
+        isAccepting = (try? epoll.change(listener.descriptor, id: Self.listenerID, .readable)) != nil
     }
 
     /// Tells a peer why it gets no handle. The connection ends when the descriptor is let go.
-    private func refuse(_ descriptor: DoorDescriptor, _ status: IOStatus) {
-        _ = try? DoorSyscall.send(DoorGreeting(status).bytes, to: descriptor, waiting: false)
+    private func refuse(_ socket: UnixSocket, _ status: IOStatus) {
+        _ = try? socket.send(DoorGreeting(status).bytes, waiting: false)
     }
 
     private func close(_ connection: DoorConnection) {
@@ -133,7 +134,7 @@ final class DoorLoop {
     private func updateInterest(_ connection: DoorConnection) {
         let wanted = connection.wantedInterest
         guard wanted != connection.interest else { return }
-        guard (try? epoll.change(connection.descriptor, id: connection.id, wanted)) != nil else {
+        guard (try? epoll.change(connection.socket.descriptor, id: connection.id, wanted)) != nil else {
             return close(connection)
         }
         connection.interest = wanted
@@ -149,7 +150,7 @@ final class DoorLoop {
     private func receive(_ connection: DoorConnection) -> Reception {
         let length: Int
         do {
-            guard let received = try DoorSyscall.receive(&buffer, from: connection.descriptor, waiting: false) else {
+            guard let received = try connection.socket.receive(&buffer, waiting: false) else {
                 return .nothing
             }
             length = received

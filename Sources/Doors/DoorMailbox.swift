@@ -1,5 +1,4 @@
-import CLinux
-import Glibc
+import LinuxSystem
 import OpenvSwitch
 import Synchronization
 
@@ -18,12 +17,11 @@ final class DoorMailbox: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Readable while there is something in the mailbox (eventfd).
-    let event: DoorDescriptor
+    /// Readable while there is something in the mailbox.
+    let event: EventCounter
 
-    init() throws(DoorErrno) {
-        event = DoorDescriptor(
-            try DoorSyscall.call("eventfd") { eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)) })
+    init() throws(LinuxError) {
+        event = try EventCounter()
     }
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -34,28 +32,21 @@ final class DoorMailbox: Sendable {
             state.completions.append(completion)
             return state.completions.count == 1
         }
-        if isFirst { signal() }
+        if isFirst { event.signal() }
     }
 
     func stop() {
         state.withLock { $0.isStopping = true }
-        signal()
+        event.signal()
     }
 
     /// Takes what has been left.
     func take() -> [Completion] {
-        var count: UInt64 = 0
-        // Eight bytes, written during the call. Before the list is taken, so that what comes meanwhile signals again.
-        _ = try? DoorSyscall.call("read") { unsafe read(event.raw, &count, 8) }
+        // Before the list is taken, so that what comes meanwhile signals again.
+        event.drain()
         return state.withLock { state in
             defer { state.completions = [] }
             return state.completions
         }
-    }
-
-    private func signal() {
-        var one: UInt64 = 1
-        // Eight bytes, read during the call. The counter cannot overflow: each signal is followed by a `take`.
-        _ = try? DoorSyscall.call("write") { unsafe write(event.raw, &one, 8) }
     }
 }

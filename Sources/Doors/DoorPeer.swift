@@ -1,5 +1,6 @@
 import CLinux
 import Device
+import LinuxSystem
 
 /// Who is at the other end of a connection: the credentials the process had when it connected.
 struct DoorPeer: Equatable {
@@ -8,28 +9,28 @@ struct DoorPeer: Equatable {
     /// The primary group, then the supplementary ones.
     var groups: [UInt32]
 
-    init(_ descriptor: DoorDescriptor) throws(DoorErrno) {
+    init(_ socket: UnixSocket) throws(LinuxError) {
         var process: UInt32 = 0
         var user: UInt32 = 0
         var primary: UInt32 = 0
         // Three integers, written during the call.
-        try DoorSyscall.call("getsockopt") {
-            unsafe clinux_peer_credentials(descriptor.raw, &process, &user, &primary)
+        try Syscall.call("getsockopt") {
+            unsafe clinux_peer_credentials(socket.descriptor.raw, &process, &user, &primary)
         }
         self.process = process
         self.user = user
-        groups = [primary] + (try Self.supplementaryGroups(descriptor))
+        groups = [primary] + (try Self.supplementaryGroups(socket))
     }
 
-    private static func supplementaryGroups(_ descriptor: DoorDescriptor) throws(DoorErrno) -> [UInt32] {
+    private static func supplementaryGroups(_ socket: UnixSocket) throws(LinuxError) -> [UInt32] {
         var groups = [UInt32](repeating: 0, count: 64)
         while true {
             var size = UInt32(groups.count * MemoryLayout<UInt32>.size)
             do {
-                try DoorSyscall.call("getsockopt") {
+                try Syscall.call("getsockopt") {
                     // The call writes at most `size` bytes, which is the array's size.
                     unsafe groups.withUnsafeMutableBufferPointer {
-                        unsafe clinux_peer_groups(descriptor.raw, $0.baseAddress, &size)
+                        unsafe clinux_peer_groups(socket.descriptor.raw, $0.baseAddress, &size)
                     }
                 }
                 return Array(groups.prefix(Int(size) / MemoryLayout<UInt32>.size))

@@ -1,4 +1,5 @@
 import Dispatch
+import LinuxSystem
 
 /// Calls a handler while a descriptor can be read: what lets a task wait without a thread.
 struct ReceiveWatch {
@@ -12,7 +13,7 @@ struct ReceiveWatch {
         }
     }
 
-    init(_ descriptor: DoorDescriptor, _ handler: @escaping @Sendable () -> Void) {
+    init(_ descriptor: Descriptor, _ handler: @escaping @Sendable () -> Void) {
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor.raw, queue: .global())
         source.setEventHandler(handler: handler)
         // The descriptor stays open until the source has let go of it.

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 import OpenvSwitch
 
 /// The file of a listening socket: made with its rights, told from one that was left behind, removed by its maker.
@@ -12,11 +13,11 @@ struct SocketFile: Sendable {
     private static let backlog: Int32 = 64
 
     /// Makes a socket that listens at `path`.
-    static func listen(_ path: String, group: UInt32, mode: mode_t) throws(DoorError) -> (DoorDescriptor, SocketFile) {
+    static func listen(_ path: String, group: UInt32, mode: mode_t) throws(DoorError) -> (UnixSocket, SocketFile) {
         guard let address = UnixSocketAddress(path) else { throw .badPath(path) }
-        let result: Result<(DoorDescriptor, SocketFile), DoorError>
-        do throws(DoorErrno) { result = try make(path, address, group, mode) } catch {
-            let reason: DoorError.Reason = [EACCES, EPERM].contains(error.number) ? .accessDenied : .system
+        let result: Result<(UnixSocket, SocketFile), DoorError>
+        do throws(LinuxError) { result = try make(path, address, group, mode) } catch {
+            let reason: DoorError.Reason = [EACCES, EPERM].contains(error.errno) ? .accessDenied : .system
             throw DoorError(reason, "cannot make the socket \(path): \(error)")
         }
         return try result.get()
@@ -24,25 +25,25 @@ struct SocketFile: Sendable {
 
     private static func make(
         _ path: String, _ address: UnixSocketAddress, _ group: UInt32, _ mode: mode_t
-    ) throws(DoorErrno) -> Result<(DoorDescriptor, SocketFile), DoorError> {
+    ) throws(LinuxError) -> Result<(UnixSocket, SocketFile), DoorError> {
         let directory = directory(of: path)
         if path == UnixSocketDoor.defaultPath { try makeDirectory(directory) }
         // The directory is locked until the socket listens: of two processes that find a socket left behind, one wins.
         // The lock goes with its descriptor.
-        let lock = DoorDescriptor(
-            try DoorSyscall.call("open") { unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
-        try DoorSyscall.call("flock") { flock(lock.raw, LOCK_EX) }
+        let lock = Descriptor(
+            try Syscall.call("open") { unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+        try Syscall.call("flock") { flock(lock.raw, LOCK_EX) }
         defer { withExtendedLifetime(lock) {} }
 
         if let refusal = try clear(path, address) { return .failure(refusal) }
-        let listener = try DoorSyscall.makeSocket(blocking: false)
-        try address.bind(listener)
-        do throws(DoorErrno) {
+        let listener = try UnixSocket(blocking: false)
+        try listener.bind(address)
+        do throws(LinuxError) {
             // Nobody can connect before `listen`, and by then the rights are right.
-            try DoorSyscall.call("chown") { unsafe lchown(path, uid_t.max, group) }
-            try DoorSyscall.call("chmod") { unsafe chmod(path, mode) }
+            try Syscall.call("chown") { unsafe lchown(path, uid_t.max, group) }
+            try Syscall.call("chmod") { unsafe chmod(path, mode) }
             let status = try status(path)
-            try DoorSyscall.call("listen") { Glibc.listen(listener.raw, backlog) }
+            try Syscall.call("listen") { Glibc.listen(listener.descriptor.raw, backlog) }
             return .success((listener, SocketFile(path: path, device: status.st_dev, inode: status.st_ino)))
         } catch {
             _ = unsafe unlink(path)
@@ -52,21 +53,21 @@ struct SocketFile: Sendable {
 
     /// Removes a socket at `path` that nobody serves any more.
     /// - Returns: why the path cannot be used; nil if it is free now.
-    private static func clear(_ path: String, _ address: UnixSocketAddress) throws(DoorErrno) -> DoorError? {
+    private static func clear(_ path: String, _ address: UnixSocketAddress) throws(LinuxError) -> DoorError? {
         let found: stat
         do { found = try status(path) } catch {
-            guard error.number == ENOENT else { throw error }
+            guard error.errno == ENOENT else { throw error }
             return nil
         }
         guard found.st_mode & S_IFMT == S_IFSOCK else {
             return DoorError(.badPath, "\(path) is there already and is no socket: remove it or choose another path")
         }
-        let probe = try DoorSyscall.makeSocket(blocking: false)
-        do throws(DoorErrno) {
-            try address.connect(probe)
+        let probe = try UnixSocket(blocking: false)
+        do throws(LinuxError) {
+            try probe.connect(address)
         } catch {
-            switch error.number {
-            case ECONNREFUSED: try DoorSyscall.call("unlink") { unsafe unlink(path) }
+            switch error.errno {
+            case ECONNREFUSED: try Syscall.call("unlink") { unsafe unlink(path) }
             case ENOENT: break
             // Someone listens, but has no time, or speaks otherwise.
             case EAGAIN, EPROTOTYPE: return inUse(path, "")
@@ -91,19 +92,19 @@ struct SocketFile: Sendable {
     /// The group of the file at `path`; nil if it cannot be seen.
     static func group(of path: String) -> UInt32? { (try? status(path))?.st_gid }
 
-    private static func status(_ path: String) throws(DoorErrno) -> stat {
+    private static func status(_ path: String) throws(LinuxError) -> stat {
         var result = stat()
-        try DoorSyscall.call("lstat") { unsafe lstat(path, &result) }
+        try Syscall.call("lstat") { unsafe lstat(path, &result) }
         return result
     }
 
-    private static func makeDirectory(_ path: String) throws(DoorErrno) {
-        do { try DoorSyscall.call("mkdir") { unsafe mkdir(path, 0o755) } } catch {
-            guard error.number == EEXIST else { throw error }
+    private static func makeDirectory(_ path: String) throws(LinuxError) {
+        do { try Syscall.call("mkdir") { unsafe mkdir(path, 0o755) } } catch {
+            guard error.errno == EEXIST else { throw error }
             return
         }
         // Whatever the process's mask: others must be able to reach the socket.
-        try DoorSyscall.call("chmod") { unsafe chmod(path, 0o755) }
+        try Syscall.call("chmod") { unsafe chmod(path, 0o755) }
     }
 
     private static func directory(of path: String) -> String {

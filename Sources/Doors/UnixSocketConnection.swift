@@ -1,6 +1,7 @@
 public import Device
 import Dispatch
 import Glibc
+import LinuxSystem
 import Netlink
 public import NetlinkSocket
 public import OpenvSwitch
@@ -20,7 +21,7 @@ public final class UnixSocketConnection: DeviceConnection {
 
     private struct State: ~Copyable {
         /// nil once the connection is closed.
-        var descriptor: DoorDescriptor?
+        var socket: UnixSocket?
         /// Why there are no more answers; nil while there are.
         var end: IOStatus?
         var lastTag: UInt32 = 0
@@ -45,10 +46,10 @@ public final class UnixSocketConnection: DeviceConnection {
         let output: [UInt8]
     }
 
-    init(_ descriptor: DoorDescriptor, _ greeting: DoorGreeting, _ buffer: [UInt8]) {
+    init(_ socket: UnixSocket, _ greeting: DoorGreeting, _ buffer: [UInt8]) {
         portID = greeting.portID
         access = greeting.access
-        state = Mutex(State(descriptor: descriptor))
+        state = Mutex(State(socket: socket))
         receiver = Mutex(buffer)
     }
 
@@ -59,15 +60,15 @@ public final class UnixSocketConnection: DeviceConnection {
     public func control(_ code: IOControlCode, input: [UInt8], capacity: Int) throws(DeviceError) -> [UInt8] {
         // A pended request is `pend`'s: a thread would wait with it, perhaps for ever.
         guard code != .pend else { throw DeviceError(.invalidParameter) }
-        let (tag, descriptor) = try begin(.thread)
-        do { try send(code, input, capacity, tag, descriptor) } catch {
+        let (tag, socket) = try begin(.thread)
+        do { try send(code, input, capacity, tag, socket) } catch {
             state.withLock { _ = $0.waiting.removeValue(forKey: tag) }
             throw error
         }
         while true {
             let answer: Result<Answer, DeviceError>? = receiver.withLock { buffer in
                 if let answer = fetch(tag) { return answer }
-                receive(&buffer, descriptor, waiting: true)
+                receive(&buffer, socket, waiting: true)
                 return fetch(tag)
             }
             guard let answer else { continue }
@@ -78,27 +79,27 @@ public final class UnixSocketConnection: DeviceConnection {
     }
 
     /// Gives a request its tag.
-    private func begin(_ waiter: Waiter) throws(DeviceError) -> (UInt32, DoorDescriptor) {
-        let result: Result<(UInt32, DoorDescriptor), DeviceError> = state.withLock { state in
-            guard let descriptor = state.descriptor, state.end == nil else {
+    private func begin(_ waiter: Waiter) throws(DeviceError) -> (UInt32, UnixSocket) {
+        let result: Result<(UInt32, UnixSocket), DeviceError> = state.withLock { state in
+            guard let socket = state.socket, state.end == nil else {
                 return .failure(DeviceError(state.end ?? .cancelled))
             }
             // A request may be pended for as long as it takes the numbers to come round.
             repeat { state.lastTag &+= 1 } while state.waiting[state.lastTag] != nil
             state.waiting[state.lastTag] = waiter
-            return .success((state.lastTag, descriptor))
+            return .success((state.lastTag, socket))
         }
         return try result.get()
     }
 
     private func send(
-        _ code: IOControlCode, _ input: [UInt8], _ capacity: Int, _ tag: UInt32, _ descriptor: DoorDescriptor
+        _ code: IOControlCode, _ input: [UInt8], _ capacity: Int, _ tag: UInt32, _ socket: UnixSocket
     ) throws(DeviceError) {
         guard input.count <= DoorLimits.input else {
             throw DeviceError(.invalidParameter, information: DoorLimits.input)
         }
         let header = DoorRequest(tag: tag, code: code, capacity: max(capacity, 0), inputLength: input.count)
-        do { _ = try DoorSyscall.send(header.bytes + input, to: descriptor, waiting: true) } catch {
+        do { _ = try socket.send(header.bytes + input, waiting: true) } catch {
             finish(.notFound)
             throw DeviceError(state.withLock { $0.end } ?? .notFound)
         }
@@ -129,18 +130,18 @@ public final class UnixSocketConnection: DeviceConnection {
 
     private func pend(_ queue: QueueKind, _ continuation: CheckedContinuation<IOStatus, Never>) {
         let tag: UInt32
-        let descriptor: DoorDescriptor
-        do { (tag, descriptor) = try begin(.task(continuation)) } catch {
+        let socket: UnixSocket
+        do { (tag, socket) = try begin(.task(continuation)) } catch {
             return continuation.resume(returning: error.status)
         }
-        do { try send(.pend, DoorRequest.input(queue.rawValue), 0, tag, descriptor) } catch {
+        do { try send(.pend, DoorRequest.input(queue.rawValue), 0, tag, socket) } catch {
             // `send` has ended the connection, and with it all that waited.
             return
         }
         state.withLock { state in
             guard state.pended > 0 else { return }
             if state.watch == nil {
-                state.watch = ReceiveWatch(descriptor) { [weak self] in self?.receiveAvailable(descriptor) }
+                state.watch = ReceiveWatch(socket.descriptor) { [weak self] in self?.receiveAvailable(socket) }
             }
             state.watch?.isActive = true
         }
@@ -148,20 +149,20 @@ public final class UnixSocketConnection: DeviceConnection {
 
     /// Asks the device to cancel the pended request, if there is one. Its answer is not waited for.
     private func cancelPended() {
-        let request = state.withLock { state -> (UInt32, DoorDescriptor)? in
-            guard let descriptor = state.descriptor, state.end == nil, state.pended > 0 else { return nil }
+        let request = state.withLock { state -> (UInt32, UnixSocket)? in
+            guard let socket = state.socket, state.end == nil, state.pended > 0 else { return nil }
             repeat { state.lastTag &+= 1 } while state.waiting[state.lastTag] != nil
             // Nobody waits for this tag: the answer is dropped.
-            return (state.lastTag, descriptor)
+            return (state.lastTag, socket)
         }
-        guard let (tag, descriptor) = request else { return }
-        try? send(.cancel, [], 0, tag, descriptor)
+        guard let (tag, socket) = request else { return }
+        try? send(.cancel, [], 0, tag, socket)
     }
 
     /// Receives what is there, for those who wait without a thread.
-    private func receiveAvailable(_ descriptor: DoorDescriptor) {
+    private func receiveAvailable(_ socket: UnixSocket) {
         receiver.withLock { buffer in
-            while state.withLock({ $0.pended > 0 }), receive(&buffer, descriptor, waiting: false) {}
+            while state.withLock({ $0.pended > 0 }), receive(&buffer, socket, waiting: false) {}
         }
     }
 
@@ -170,10 +171,10 @@ public final class UnixSocketConnection: DeviceConnection {
     /// Receives one datagram and gives it to the one who waits for it.
     /// - Returns: false if there was none, or there will be none any more.
     @discardableResult
-    private func receive(_ buffer: inout [UInt8], _ descriptor: DoorDescriptor, waiting: Bool) -> Bool {
+    private func receive(_ buffer: inout [UInt8], _ socket: UnixSocket, waiting: Bool) -> Bool {
         let length: Int
         do {
-            let received = try DoorSyscall.receive(&buffer, from: descriptor, waiting: waiting)
+            let received = try socket.receive(&buffer, waiting: waiting)
             guard let received else { return false }
             length = received
         } catch {
@@ -206,9 +207,9 @@ public final class UnixSocketConnection: DeviceConnection {
         let tasks = state.withLock { state -> [CheckedContinuation<IOStatus, Never>] in
             let end = state.end ?? status
             state.end = end
-            if let descriptor = state.descriptor.take() {
+            if let socket = state.socket.take() {
                 // Wakes a thread that receives. The number stays taken until that thread has let go of it.
-                _ = shutdown(descriptor.raw, Int32(SHUT_RDWR))
+                _ = shutdown(socket.descriptor.raw, Int32(SHUT_RDWR))
             }
             state.watch?.cancel()
             state.watch = nil

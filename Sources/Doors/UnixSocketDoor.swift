@@ -1,5 +1,6 @@
 public import Device
 import Glibc
+import LinuxSystem
 import OpenvSwitch
 import Synchronization
 
@@ -38,7 +39,7 @@ public final class UnixSocketDoor: Sendable {
 
     private struct State {
         var file: SocketFile?
-        var thread: DoorThread?
+        var thread: PlainThread?
     }
 
     /// Opens the door: when this returns, clients can connect.
@@ -54,11 +55,11 @@ public final class UnixSocketDoor: Sendable {
         group = options.group ?? getegid()
         let (listener, file) = try SocketFile.listen(path, group: group, mode: options.openForReading ? 0o666 : 0o660)
         let group = group
-        do throws(DoorErrno) {
+        do throws(LinuxError) {
             let mailbox = try DoorMailbox()
             let epoll = try DoorLoop.makeEpoll(listener, mailbox)
             self.mailbox = mailbox
-            let thread = try DoorThread {
+            let thread = try PlainThread(name: "martlet-door") {
                 DoorLoop(
                     device: device, listener: listener, mailbox: mailbox, epoll: epoll, options: options, group: group
                 ).run()

@@ -1,5 +1,6 @@
 public import Device
 import Glibc
+import LinuxSystem
 public import NetlinkSocket
 import Netlink
 import OpenvSwitch
@@ -28,17 +29,17 @@ public struct UnixSocketTransport: DeviceTransport {
     /// Connects, and waits for the greeting.
     func open() throws(DoorError) -> UnixSocketConnection {
         guard let address = UnixSocketAddress(path) else { throw .badPath(path) }
-        let descriptor: DoorDescriptor
+        let socket: UnixSocket
         var buffer = [UInt8](repeating: 0, count: DoorAnswer.size + DoorLimits.output)
         let length: Int
-        do throws(DoorErrno) {
-            descriptor = try DoorSyscall.makeSocket(blocking: true)
-            DoorSyscall.setSendBuffer(descriptor, bytes: DoorLimits.sendBuffer)
-            try address.connect(descriptor)
-            guard try DoorSyscall.waitReadable(descriptor, milliseconds: Self.patience) else {
-                throw DoorErrno(number: ETIMEDOUT, call: "recv")
+        do throws(LinuxError) {
+            socket = try UnixSocket(blocking: true)
+            socket.setSendBuffer(bytes: DoorLimits.sendBuffer)
+            try socket.connect(address)
+            guard try socket.waitReadable(milliseconds: Self.patience) else {
+                throw LinuxError(errno: ETIMEDOUT, call: "recv", message: "")
             }
-            length = try DoorSyscall.receive(&buffer, from: descriptor, waiting: true) ?? 0
+            length = try socket.receive(&buffer, waiting: true) ?? 0
         } catch { throw explain(error) }
         guard let greeting = DoorGreeting(buffer.rawSpan.clamped(0..<length)) else {
             throw length == 0
@@ -52,11 +53,11 @@ public struct UnixSocketTransport: DeviceTransport {
             throw DoorError(.insufficientResources, "the datapath at \(path) has no room for another connection")
         default: throw DoorError(.notADoor, "the datapath at \(path) refused: \(greeting.status.explanation)")
         }
-        return UnixSocketConnection(descriptor, greeting, buffer)
+        return UnixSocketConnection(socket, greeting, buffer)
     }
 
-    private func explain(_ error: DoorErrno) -> DoorError {
-        switch error.number {
+    private func explain(_ error: LinuxError) -> DoorError {
+        switch error.errno {
         case ENOENT, ENOTDIR, ECONNREFUSED, ECONNRESET, EPIPE:
             DoorError(.notRunning, "no datapath is running at \(path): start one with `martlet run`")
         case EACCES, EPERM: DoorError(.accessDenied, denied)

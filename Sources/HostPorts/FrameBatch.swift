@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 import Packets
 
 /// What one system call needs to move up to 32 frames: message headers, vectors and room for control messages.

@@ -1,6 +1,7 @@
 import CLinux
 import Datapath
 import Glibc
+import LinuxSystem
 
 /// Keeps an interface's frames from the host's own stack while it is held.
 ///

@@ -1,6 +1,7 @@
 import CLinux
 import Datapath
 import Glibc
+import LinuxSystem
 import Netlink
 import Synchronization
 
@@ -10,7 +11,7 @@ import Synchronization
 final class InterfaceWatcher: Sendable {
     typealias Handler = @Sendable (HostInterfaceEvent) -> Void
 
-    private let end: Descriptor
+    private let end: EventCounter
     private let handler = Mutex<Handler?>(nil)
     private let thread = Mutex<PlainThread?>(nil)
     private let resynchronized = Atomic<Int>(0)
@@ -18,7 +19,7 @@ final class InterfaceWatcher: Sendable {
     /// Subscribes in the network namespace of the calling thread and begins to watch. What happens after this returns
     /// is reported to the handler set at that time.
     init() throws(LinuxError) {
-        end = try Descriptor.event()
+        end = try EventCounter()
         // Subscribed before the list is taken: what changes in between is seen in either, and a second sight is no
         // news.
         let news = try NetlinkRouteDescriptor(groups: UInt32(RTMGRP_LINK))
@@ -50,7 +51,7 @@ final class InterfaceWatcher: Sendable {
 
     fileprivate func countResynchronization() { resynchronized.wrappingAdd(1, ordering: .relaxed) }
 
-    fileprivate var endDescriptor: Int32 { end.raw }
+    fileprivate var endDescriptor: Int32 { end.descriptor.raw }
 }
 
 /// What the watcher's thread owns.

@@ -1,5 +1,6 @@
 public import Datapath
 import Glibc
+public import LinuxSystem
 public import OpenvSwitch
 public import Packets
 import Synchronization

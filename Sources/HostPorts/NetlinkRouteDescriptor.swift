@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 
 /// A socket of the kernel's `NETLINK_ROUTE`, and the two ways bytes go through it.
 struct NetlinkRouteDescriptor: ~Copyable, Sendable {
@@ -16,17 +17,16 @@ struct NetlinkRouteDescriptor: ~Copyable, Sendable {
                 socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
             })
         // Sentences for people in errors, and a receive buffer for many changes at once; either may be refused.
-        try? Syscall.setOption(descriptor, SOL_NETLINK, NETLINK_EXT_ACK, to: Int32(1), "")
-        try? Syscall.setOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, to: Int32(1 << 20), "")
+        try? descriptor.setOption(SOL_NETLINK, NETLINK_EXT_ACK, to: Int32(1))
+        try? descriptor.setOption(SOL_SOCKET, SO_RCVBUFFORCE, to: Int32(1 << 20))
         var address = sockaddr_nl()
         address.nl_family = sa_family_t(AF_NETLINK)
         address.nl_groups = groups
-        let raw = descriptor.raw
         try Syscall.call("bind", "cannot bind an rtnetlink socket") {
             // The address is read during the call.
             unsafe withUnsafeBytes(of: address) { bytes in
                 unsafe bind(
-                    raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+                    descriptor.raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
             }
         }
         self.descriptor = descriptor
@@ -60,7 +60,7 @@ struct NetlinkRouteDescriptor: ~Copyable, Sendable {
             }
         }
         guard count <= buffer.count else {
-            throw LinuxError(errno: EMSGSIZE, call: "recv", message: "an rtnetlink datagram of \(count) bytes was cut")
+            throw LinuxError(errno: EMSGSIZE, explanation: "an rtnetlink datagram of \(count) bytes was cut")
         }
         return sender.nl_pid == 0 ? count : 0
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 
 /// A raw packet socket of one interface (`AF_PACKET`), with a virtio-net header in front of each frame in both
 /// directions.
@@ -20,15 +21,15 @@ struct PacketSocket: ~Copyable, Sendable {
                 socket(AF_PACKET, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
             })
         let one: Int32 = 1
-        try Syscall.setOption(
-            descriptor, SOL_PACKET, PACKET_VNET_HDR, to: one, "cannot take offloads over a packet socket")
-        try Syscall.setOption(
-            descriptor, SOL_PACKET, PACKET_AUXDATA, to: one, "cannot take VLAN tags over a packet socket")
-        try Syscall.setOption(
-            descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, to: one, "cannot leave out the host's own frames")
+        try descriptor.setOption(
+            SOL_PACKET, PACKET_VNET_HDR, to: one, "cannot take offloads over a packet socket")
+        try descriptor.setOption(
+            SOL_PACKET, PACKET_AUXDATA, to: one, "cannot take VLAN tags over a packet socket")
+        try descriptor.setOption(
+            SOL_PACKET, PACKET_IGNORE_OUTGOING, to: one, "cannot leave out the host's own frames")
         // The sizes are a wish: without CAP_NET_ADMIN in the first user namespace the host's limits stand.
-        try? Syscall.setOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, to: Self.receiveBuffer, "")
-        try? Syscall.setOption(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, to: Self.sendBuffer, "")
+        try? descriptor.setOption(SOL_SOCKET, SO_RCVBUFFORCE, to: Self.receiveBuffer)
+        try? descriptor.setOption(SOL_SOCKET, SO_SNDBUFFORCE, to: Self.sendBuffer)
         try Self.bind(descriptor, ifindex, protocol: 0)
         self.descriptor = descriptor
         self.ifindex = ifindex
@@ -39,8 +40,8 @@ struct PacketSocket: ~Copyable, Sendable {
         var membership = packet_mreq()
         membership.mr_ifindex = ifindex
         membership.mr_type = UInt16(PACKET_MR_PROMISC)
-        try Syscall.setOption(
-            descriptor, SOL_PACKET, PACKET_ADD_MEMBERSHIP, to: membership, "cannot make the interface promiscuous")
+        try descriptor.setOption(
+            SOL_PACKET, PACKET_ADD_MEMBERSHIP, to: membership, "cannot make the interface promiscuous")
     }
 
     /// Begins to receive the frames of every protocol.
@@ -52,25 +53,25 @@ struct PacketSocket: ~Copyable, Sendable {
     func takeDropped() -> UInt64 {
         var statistics = tpacket_stats()
         var length = socklen_t(MemoryLayout<tpacket_stats>.size)
-        let raw = descriptor.raw
         // The kernel writes at most `length` bytes.
-        let result = Syscall.raw { unsafe getsockopt(raw, SOL_PACKET, PACKET_STATISTICS, &statistics, &length) }
+        let result = Syscall.raw {
+            unsafe getsockopt(descriptor.raw, SOL_PACKET, PACKET_STATISTICS, &statistics, &length)
+        }
         return result < 0 ? 0 : UInt64(statistics.tp_drops)
     }
 
     private static func bind(
-        _ descriptor: borrowing Descriptor, _ ifindex: Int32, protocol number: UInt16
+        _ descriptor: Descriptor, _ ifindex: Int32, protocol number: UInt16
     ) throws(LinuxError) {
         var address = sockaddr_ll()
         address.sll_family = UInt16(AF_PACKET)
         address.sll_protocol = number.bigEndian
         address.sll_ifindex = ifindex
-        let raw = descriptor.raw
         try Syscall.call("bind", "cannot bind a packet socket to interface \(ifindex)") {
             // The address is read during the call.
             unsafe withUnsafeBytes(of: address) { bytes in
                 unsafe Glibc.bind(
-                    raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+                    descriptor.raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
             }
         }
     }

@@ -1,5 +1,6 @@
 import Datapath
 import Glibc
+import LinuxSystem
 import Synchronization
 
 /// The device of a `netdev` vport: an interface of the host, its frames taken by a packet socket and kept from the

@@ -1,4 +1,5 @@
 import Glibc
+public import LinuxSystem
 
 /// Captures in the classic pcap format: reading and writing files. `PcapReader` and `PcapWriter` do the rest in memory.
 public enum PcapFile {
@@ -12,14 +13,13 @@ public enum PcapFile {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let raw = file.raw
             let count = try Syscall.call("read", "cannot read \(path)") {
                 // The kernel writes at most the array's bytes.
-                unsafe piece.withUnsafeMutableBytes { unsafe read(raw, $0.baseAddress, $0.count) }
+                unsafe piece.withUnsafeMutableBytes { unsafe read(file.raw, $0.baseAddress, $0.count) }
             }
             if count == 0 { return bytes }
             guard count <= maximumSize - bytes.count else {
-                throw LinuxError(errno: EFBIG, call: "read", message: "\(path) has more than \(maximumSize) bytes")
+                throw LinuxError(errno: EFBIG, explanation: "\(path) has more than \(maximumSize) bytes")
             }
             bytes.append(contentsOf: piece.prefix(count))
         }
@@ -35,12 +35,11 @@ public enum PcapFile {
             })
         var written = 0
         while written < bytes.count {
-            let raw = file.raw
             let start = written
             written += try Syscall.call("write", "cannot write \(path)") {
                 // `start` is less than the count, so base and length stay inside the array.
                 unsafe bytes.withUnsafeBytes { source in
-                    unsafe write(raw, source.baseAddress.map { unsafe $0 + start }, source.count - start)
+                    unsafe write(file.raw, source.baseAddress.map { unsafe $0 + start }, source.count - start)
                 }
             }
         }

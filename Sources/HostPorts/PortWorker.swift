@@ -1,6 +1,7 @@
 import CLinux
 import Datapath
 import Glibc
+import LinuxSystem
 import Packets
 import Synchronization
 
@@ -11,8 +12,8 @@ import Synchronization
 final class PortWorker: Sendable {
     let table: PortTable
     let poller: Descriptor
-    let control: Descriptor
-    private let answer: Descriptor
+    let control: EventCounter
+    private let answer: EventCounter
     private let isEnding = Atomic<Bool>(false)
     private let thread = Mutex<PlainThread?>(nil)
 
@@ -23,9 +24,9 @@ final class PortWorker: Sendable {
         self.table = table
         let poller = Descriptor(
             try Syscall.call("epoll_create1", "cannot wait for ports") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
-        let control = try Descriptor.event()
-        let answer = try Descriptor.event(blocking: true)
-        try Self.add(control.raw, Self.controlToken, to: poller)
+        let control = try EventCounter()
+        let answer = try EventCounter(blocking: true)
+        try Self.add(control.descriptor.raw, Self.controlToken, to: poller)
         self.poller = poller
         self.control = control
         self.answer = answer
@@ -60,23 +61,21 @@ final class PortWorker: Sendable {
     }
 
     private static func add(
-        _ descriptor: Int32, _ token: UInt64, to poller: borrowing Descriptor
+        _ descriptor: Int32, _ token: UInt64, to poller: Descriptor
     ) throws(LinuxError) {
-        let raw = poller.raw
         // Unsafe is only the union, of which epoll never looks at the member.
         var event = unsafe epoll_event()
         unsafe event.events = UInt32(EPOLLIN.rawValue)
         unsafe event.data.u64 = token
         // The event is copied during the call.
         try Syscall.call("epoll_ctl", "cannot wait for a port") {
-            unsafe epoll_ctl(raw, EPOLL_CTL_ADD, descriptor, &event)
+            unsafe epoll_ctl(poller.raw, EPOLL_CTL_ADD, descriptor, &event)
         }
     }
 
-    static func remove(_ descriptor: Int32, from poller: borrowing Descriptor) {
-        let raw = poller.raw
+    static func remove(_ descriptor: Int32, from poller: Descriptor) {
         // It fails where the descriptor was removed because its device had gone.
-        _ = Syscall.raw { epoll_ctl(raw, EPOLL_CTL_DEL, descriptor, nil) }
+        _ = Syscall.raw { epoll_ctl(poller.raw, EPOLL_CTL_DEL, descriptor, nil) }
     }
 
     // MARK: The thread

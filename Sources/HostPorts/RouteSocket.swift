@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 import Netlink
 
 /// An rtnetlink socket: interfaces asked for and changed. One request at a time; not for several threads.
@@ -24,7 +25,7 @@ struct RouteSocket: ~Copyable, Sendable {
                 { links.append($0) })
             if isWhole { return links }
         }
-        throw LinuxError(errno: EAGAIN, call: "RTM_GETLINK", message: "the interfaces changed while they were listed")
+        throw LinuxError(errno: EAGAIN, explanation: "the interfaces changed while they were listed")
     }
 
     /// The interface with this index. With `statistics` its counters are read too.
@@ -37,14 +38,17 @@ struct RouteSocket: ~Copyable, Sendable {
 
     /// The interface with this name; an alternative name does not count.
     mutating func link(named name: String) throws(LinuxError) -> Link {
-        let missing = LinuxError(errno: ENODEV, call: "RTM_GETLINK", message: "there is no interface \(name)")
+        let missing = LinuxError(errno: ENODEV, explanation: "there is no interface \(name)")
         // The kernel also finds alternative names, and says ERANGE or EINVAL for a name that cannot be one.
         guard Self.isName(name) else { throw missing }
-        let found = try link(purpose: "there is no interface \(name)") { (writer) throws(NetlinkError) in
-            try writer.appendLinkHeader(index: 0)
-            try writer.append(UInt16(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS))
-            try writer.append(UInt16(IFLA_IFNAME), string: name)
-        }
+        let found: Link
+        do throws(LinuxError) {
+            found = try link(purpose: "cannot look for interface \(name)") { (writer) throws(NetlinkError) in
+                try writer.appendLinkHeader(index: 0)
+                try writer.append(UInt16(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS))
+                try writer.append(UInt16(IFLA_IFNAME), string: name)
+            }
+        } catch { throw error.errno == ENODEV ? missing : error }
         guard found.name == name else { throw missing }
         return found
     }
@@ -115,7 +119,7 @@ struct RouteSocket: ~Copyable, Sendable {
             try socket.send(writer.bytes)
         } catch let error as LinuxError {
             throw error
-        } catch { throw LinuxError(errno: EINVAL, call: name, message: "\(purpose()): \(error)") }
+        } catch { throw LinuxError(errno: EINVAL, explanation: "\(purpose()): \(error)") }
 
         let isDump = flags.contains(.dump)
         let expectsAck = flags.contains(.ack)
@@ -144,7 +148,7 @@ struct RouteSocket: ~Copyable, Sendable {
             } catch let error as LinuxError {
                 throw error
             } catch {
-                throw LinuxError(errno: EBADMSG, call: name, message: "\(purpose()): the kernel's answer: \(error)")
+                throw LinuxError(errno: EBADMSG, explanation: "\(purpose()): the kernel's answer: \(error)")
             }
         }
     }

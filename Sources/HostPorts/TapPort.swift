@@ -1,6 +1,7 @@
 import CLinux
 import Datapath
 import Glibc
+import LinuxSystem
 import Packets
 
 /// The device of an `internal` vport: a TAP device, which the host sees as an interface. It is gone with its
@@ -63,14 +64,13 @@ final class TapPort: Sendable {
     }
 
     private static func create(
-        _ device: borrowing Descriptor, _ name: String, wishesIndex: Bool
+        _ device: Descriptor, _ name: String, wishesIndex: Bool
     ) throws(PortError) {
         let flags =
             CLINUX_TUN_TAP | CLINUX_TUN_NO_PACKET_INFORMATION | CLINUX_TUN_VNET_HEADER
             | CLINUX_TUN_EXCLUSIVE
-        let raw = device.raw
         // The shim copies the name.
-        let result = Syscall.raw { unsafe clinux_tun_create(raw, name, Int32(flags)) }
+        let result = Syscall.raw { unsafe clinux_tun_create(device.raw, name, Int32(flags)) }
         guard result < 0 else { return }
         let number = Int32(truncatingIfNeeded: -result)
         if number == EBUSY || number == EEXIST {
@@ -84,15 +84,14 @@ final class TapPort: Sendable {
     }
 
     /// Tells the host what work it may leave undone; UDP segmentation needs Linux 6.2.
-    private static func offerOffloads(_ device: borrowing Descriptor) {
-        let raw = device.raw
+    private static func offerOffloads(_ device: Descriptor) {
         let basic =
             CLINUX_TUN_OFFLOAD_CHECKSUM | CLINUX_TUN_OFFLOAD_TSO4 | CLINUX_TUN_OFFLOAD_TSO6
             | CLINUX_TUN_OFFLOAD_TSO_ECN
         let all = basic | CLINUX_TUN_OFFLOAD_USO4 | CLINUX_TUN_OFFLOAD_USO6
         // Without any the host does the work itself, which is slower and just as right.
-        if Syscall.raw({ clinux_tun_set_offload(raw, UInt32(all)) }) < 0 {
-            _ = Syscall.raw { clinux_tun_set_offload(raw, UInt32(basic)) }
+        if Syscall.raw({ clinux_tun_set_offload(device.raw, UInt32(all)) }) < 0 {
+            _ = Syscall.raw { clinux_tun_set_offload(device.raw, UInt32(basic)) }
         }
     }
 }

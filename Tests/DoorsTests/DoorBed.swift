@@ -2,6 +2,7 @@ import Datapath
 import Device
 @testable import Doors
 import Foundation
+import LinuxSystem
 import Netlink
 import NetlinkSocket
 import OpenvSwitch
@@ -119,19 +120,19 @@ func eventually(within seconds: Double, _ condition: () -> Bool) -> Bool {
 
 /// A client that writes the door's bytes itself, sound or not.
 final class RawClient {
-    let descriptor: DoorDescriptor
+    let socket: UnixSocket
     let greeting: [UInt8]
 
     init(_ path: String, sendBuffer: Int32) throws {
-        descriptor = try DoorSyscall.makeSocket(blocking: true)
-        DoorSyscall.setSendBuffer(descriptor, bytes: sendBuffer)
-        try #require(UnixSocketAddress(path)).connect(descriptor)
-        greeting = try Self.receive(descriptor) ?? []
+        socket = try UnixSocket(blocking: true)
+        socket.setSendBuffer(bytes: sendBuffer)
+        try socket.connect(try #require(UnixSocketAddress(path)))
+        greeting = try Self.receive(socket) ?? []
     }
 
     /// - Returns: false if there is no room.
     func send(_ bytes: [UInt8], waiting: Bool = true) throws -> Bool {
-        try DoorSyscall.send(bytes, to: descriptor, waiting: waiting)
+        try socket.send(bytes, waiting: waiting)
     }
 
     /// Sends a request; `length` lies about its input.
@@ -143,7 +144,7 @@ final class RawClient {
     }
 
     /// The next datagram; empty at the end of the connection. It waits for a second, then it is nil.
-    func receive(seconds: Int32 = 1) throws -> [UInt8]? { try Self.receive(descriptor, seconds: seconds) }
+    func receive(seconds: Int32 = 1) throws -> [UInt8]? { try Self.receive(socket, seconds: seconds) }
 
     /// The next answer; nil at the end of the connection, or after a second.
     func answer() throws -> (header: DoorAnswer, output: [UInt8])? {
@@ -151,10 +152,10 @@ final class RawClient {
         return (header, Array(bytes[DoorAnswer.size...]))
     }
 
-    private static func receive(_ descriptor: DoorDescriptor, seconds: Int32 = 1) throws -> [UInt8]? {
-        guard try DoorSyscall.waitReadable(descriptor, milliseconds: seconds * 1000) else { return nil }
+    private static func receive(_ socket: UnixSocket, seconds: Int32 = 1) throws -> [UInt8]? {
+        guard try socket.waitReadable(milliseconds: seconds * 1000) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
-        let length = try DoorSyscall.receive(&buffer, from: descriptor, waiting: true) ?? 0
+        let length = try socket.receive(&buffer, waiting: true) ?? 0
         return Array(buffer.prefix(length))
     }
 }

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import LinuxSystem
 import Synchronization
 
 @testable import Datapath

@@ -109,7 +109,8 @@ import Testing
                 0
 
                 """)
-        #expect(outcome.errors.contains("martlet: adding e9 to br0 failed (No such device): "))
+        #expect(
+            outcome.errors.contains("martlet: adding e9 to br0 failed (No such device): there is no interface e9\n"))
         #expect(outcome.errors.contains("martlet: another process"))
         #expect(manager.receive() == ["READY=1\nSTATUS=listening at \(path)", "STOPPING=1"])
     }
@@ -150,7 +151,7 @@ import Testing
                 0
 
                 """)
-        #expect(outcome.errors.hasPrefix("martlet: attaching e99 failed (No such device): "))
+        #expect(outcome.errors.hasPrefix("martlet: attaching e99 failed (No such device): there is no interface e99\n"))
         #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
     }
 
