@@ -20,6 +20,9 @@ let package = Package(
         .library(name: "Netlink", targets: ["Netlink"]),
         .library(name: "OpenvSwitch", targets: ["OpenvSwitch"]),
         .library(name: "DPIF", targets: ["DPIF", "NetlinkSocket", "Device", "Datapath", "LearningBridge"]),
+        // On Linux: real ports, and the door for other processes.
+        .library(name: "HostPorts", targets: ["HostPorts"]),
+        .library(name: "Doors", targets: ["Doors"]),
         .executable(name: "martlet", targets: ["martlet"]),
     ],
     dependencies: [

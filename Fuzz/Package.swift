@@ -38,6 +38,12 @@ let package = Package(
         fuzzer("FuzzActions", [netlink, openvSwitch, device]),
         fuzzer("FuzzPackets", [netlink, openvSwitch, device]),
         fuzzer("FuzzDevice", [netlink, openvSwitch, device]),
+        fuzzer(
+            "FuzzHost",
+            [
+                netlink, openvSwitch, device, .product(name: "HostPorts", package: "martlet"),
+                .product(name: "Doors", package: "martlet"),
+            ]),
         // Not a fuzzer: it writes the inputs to begin with.
         .executableTarget(
             name: "FuzzSeeds", dependencies: [netlink, openvSwitch, device], swiftSettings: house,

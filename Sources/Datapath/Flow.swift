@@ -91,7 +91,8 @@ extension Flow {
             }
             if !omitting.contains(.omitMask) {
                 let nest = try writer.begin(nested: FlowAttribute.mask)
-                try match.key.write(mask: match.mask, to: &writer)
+                // As in the kernel, the masked key decides which attributes the mask has.
+                try match.maskedKey.write(mask: match.mask, to: &writer)
                 try writer.end(nested: nest)
             }
             let usage = usage

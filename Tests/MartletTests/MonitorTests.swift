@@ -71,10 +71,10 @@ import Testing
         let printed = words(lines)
         #expect(printed[0].hasPrefix("miss: br0 98 bytes recirc_id(0),"))
         #expect(printed[0].contains("in_port(1)") && printed[0].contains("eth(src=50:54:00:00:00:09,"))
-        #expect(printed[1] == "flow added: br0 in_port(1),eth(), actions:\(action)")
+        #expect(printed[1] == "flow added: br0 in_port(1),eth(),eth_type(0/0x0000), actions:\(action)")
         #expect(printed[2].hasPrefix("action: br0 98 bytes ") && printed[2].hasSuffix(", userdata:0123456789abcdef"))
-        #expect(printed[3] == "flow changed: br0 in_port(1),eth(), actions:drop")
-        #expect(printed[4] == "flow deleted: br0 in_port(1),eth(), packets:1, bytes:98, actions:drop")
+        #expect(printed[3] == "flow changed: br0 in_port(1),eth(),eth_type(0/0x0000), actions:drop")
+        #expect(printed[4] == "flow deleted: br0 in_port(1),eth(),eth_type(0/0x0000), packets:1, bytes:98, actions:drop")
         dpif.close()
     }
 

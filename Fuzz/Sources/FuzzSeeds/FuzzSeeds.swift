@@ -20,6 +20,26 @@ struct FuzzSeeds {
         try seeds.actions()
         try seeds.packets()
         try seeds.device()
+        try seeds.host()
+    }
+
+    /// Captures, and datagrams of the Unix socket; the first byte chooses which.
+    private func host() throws {
+        let micro: [UInt8] =
+            host(UInt32(0xa1b2_c3d4)) + host(UInt16(2)) + host(UInt16(4)) + host(UInt64(0))
+            + host(UInt32(65_535)) + host(UInt32(1))
+        let record: [UInt8] = host(UInt32(1)) + host(UInt32(2)) + host(UInt32(4)) + host(UInt32(60)) + [1, 2, 3, 4]
+        try write("host", "capture", [0] + micro + record + record)
+        let nano: [UInt8] = host(UInt32(0xa1b2_3c4d)) + Array(micro.dropFirst(4))
+        try write("host", "capture-nano", [0] + nano + record)
+        let request: [UInt8] = host(UInt32(7)) + host(UInt32(0xafc8_8416)) + host(UInt32(65_536)) + host(UInt32(4))
+        try write("host", "request", [1] + request + [1, 2, 3, 4])
+        let answer: [UInt8] = host(UInt32(7)) + host(UInt32(0)) + host(UInt32(4)) + host(UInt32(4))
+        try write("host", "answer", [2] + answer + [1, 2, 3, 4])
+        let greeting: [UInt8] =
+            Array("MARTLET".utf8) + [0] + host(UInt32(1)) + host(UInt32(0)) + host(UInt32(3))
+            + host(UInt32(2)) + host(UInt64(0))
+        try write("host", "greeting", [3] + greeting)
     }
 
     private func write(_ target: String, _ name: String, _ bytes: [UInt8]) throws {

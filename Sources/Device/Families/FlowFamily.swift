@@ -188,8 +188,8 @@ private struct FlowReply {
     static func bound(_ match: FlowMatch, ufid: UFID?, actions: Int) -> Int {
         var writer = MessageWriter(capacity: 512)
         do throws(NetlinkError) {
-            try match.key.write(to: &writer)
-            try match.key.write(mask: match.mask, to: &writer)
+            try (ufid == nil ? match.key : match.maskedKey).write(to: &writer)
+            try match.maskedKey.write(mask: match.mask, to: &writer)
         } catch { return 0 }  // cannot be: a key is short
         let identifier = ufid.map { 4 + netlinkAligned($0.bytes.count) } ?? 0
         return OVSHeader.attributesOffset + identifier + 4 + 4 + writer.count + 4 + netlinkAligned(actions)
