@@ -108,7 +108,10 @@ public final class TransactionSocket: Sendable {
             }
             let output: [UInt8]
             do { output = try connection.control(.transact, input: writer.bytes, capacity: capacity) } catch {
-                guard error.status == .bufferTooSmall else { throw SocketError(error) }
+                // A buffer that was as large as the device asked for is too large for its door.
+                guard error.status == .bufferTooSmall, Int(error.information) > capacity else {
+                    throw SocketError(error)
+                }
                 capacity = max(capacity * 2, Int(error.information))
                 continue
             }
