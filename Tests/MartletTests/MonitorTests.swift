@@ -74,7 +74,8 @@ import Testing
         #expect(printed[1] == "flow added: br0 in_port(1),eth(),eth_type(0/0x0000), actions:\(action)")
         #expect(printed[2].hasPrefix("action: br0 98 bytes ") && printed[2].hasSuffix(", userdata:0123456789abcdef"))
         #expect(printed[3] == "flow changed: br0 in_port(1),eth(),eth_type(0/0x0000), actions:drop")
-        #expect(printed[4] == "flow deleted: br0 in_port(1),eth(),eth_type(0/0x0000), packets:1, bytes:98, actions:drop")
+        #expect(
+            printed[4] == "flow deleted: br0 in_port(1),eth(),eth_type(0/0x0000), packets:1, bytes:98, actions:drop")
         dpif.close()
     }
 
