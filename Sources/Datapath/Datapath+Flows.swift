@@ -31,13 +31,6 @@ extension Datapath {
         return found
     }
 
-    /// Validates and compiles actions for a flow.
-    /// - Throws: `EINVAL` and the place.
-    public func compile(_ actions: Attributes, for match: FlowMatch) throws(RequestError) -> CompiledActions {
-        let instructions = try ActionCompiler.compile(actions, for: match.maskedKey)
-        return CompiledActions(bytes: actions.rest.copyBytes(), instructions: instructions)
-    }
-
     /// What `OVS_FLOW_CMD_NEW` comes to.
     public enum NewFlow {
         case insert
@@ -96,9 +89,21 @@ extension Datapath {
     public func removeAllFlows() { flows.removeAll() }
 }
 
-/// Actions that have been validated for a flow or a packet.
+/// Actions that have been validated for a flow or a packet, and compiled.
 public struct CompiledActions {
     /// The Netlink bytes they were made from.
     public let bytes: [UInt8]
     let instructions: [Instruction]
+
+    /// Validates and compiles the contents of `OVS_FLOW_ATTR_ACTIONS` for a flow.
+    /// - Throws: `EINVAL` and the place.
+    public init(_ actions: Attributes, for match: FlowMatch) throws(RequestError) {
+        try self.init(actions, forKey: match.maskedKey)
+    }
+
+    /// Validates and compiles for a key, all of which is known.
+    init(_ actions: Attributes, forKey key: FlowKey) throws(RequestError) {
+        instructions = try ActionCompiler.compile(actions, for: key)
+        bytes = actions.rest.copyBytes()
+    }
 }

@@ -163,8 +163,7 @@ public final class SwitchControl {
         guard frame.count <= Packet.maximumLength else {
             throw RequestError(Errno.invalid, "the packet is longer than \(Packet.maximumLength) bytes")
         }
-        let instructions = try ActionCompiler.compile(actions, for: key)
-        let compiled = CompiledActions(bytes: actions.rest.copyBytes(), instructions: instructions)
+        let compiled = try CompiledActions(actions, forKey: key)
         return Execution(frame: frame, metadata: Self.metadata(of: metadata), actions: compiled)
     }
 

@@ -16,8 +16,8 @@ extension Device {
             let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
             let flow = try find(identity, datapath)
             let flowReply = FlowReply(flow, Command.get, set, request)
-            try request.requireRoom(flowReply.size)
-            try flowReply.write(to: &output)
+            try request.requireRoom(flowReply.bound)
+            try reply(flowReply, request, &output)
         case Command.delete: try deleteFlow(request, set, control, &output)
         default: throw .error(RequestError(Errno.notSupported, "ovs_flow has no command \(request.ovs.command)"))
         }
@@ -32,31 +32,23 @@ extension Device {
         guard let actions = set[FlowAttribute.actions] else {
             throw .error(RequestError(Errno.invalid, "a new flow needs actions (empty for drop)"))
         }
+        let match = try match(key, set)
+        let compiled = try compile(actions, for: match)
+        let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
+        let ufid = set[FlowAttribute.ufid].flatMapUFID()
         let mustCreate = !request.flags.isDisjoint(with: [.create, .exclusive])
-        do throws(RequestError) {
-            let match = try match(key, set)
-            let datapathIfindex = request.ovs.datapathIfindex
-            guard let datapath = control.datapath(ifindex: datapathIfindex) else {
-                // Actions are checked first, so that a probe learns of them whatever the datapath.
-                throw RequestError(Errno.noDevice, "there is no datapath with the interface index \(datapathIfindex)")
-            }
-            let compiled = try datapath.compile(actions.nested, for: match)
-            let ufid = set[FlowAttribute.ufid].flatMapUFID()
-            let plan = try datapath.planNewFlow(match, ufid: ufid, mustCreate: mustCreate)
-            let bound = FlowReply.bound(match, ufid: ufid, actions: compiled.bytes.count)
-            try requireRoom(request, bound)
-            let flow: Flow
-            switch plan {
-            case .insert: flow = datapath.insertFlow(match, ufid: ufid, compiled)
-            case .replace(let existing):
-                datapath.setActions(of: existing, compiled)
-                flow = existing
-            }
-            try publish(FlowReply(flow, Command.new, set, request), request, &output)
-        } catch {
-            if error.errno == FlowReply.tooSmall { throw .tooSmall(error.offset ?? 0) }
-            throw .error(error)
+        let plan: Datapath.NewFlow
+        do { plan = try datapath.planNewFlow(match, ufid: ufid, mustCreate: mustCreate) } catch { throw .error(error) }
+        try request.requireRoomForEcho(FlowReply.bound(match, ufid: ufid, actions: compiled.bytes.count))
+
+        let flow: Flow
+        switch plan {
+        case .insert: flow = datapath.insertFlow(match, ufid: ufid, compiled)
+        case .replace(let existing):
+            datapath.setActions(of: existing, compiled)
+            flow = existing
         }
+        try publish(FlowReply(flow, Command.new, set, request), of: .flow, request, &output)
     }
 
     private func setFlow(
@@ -65,37 +57,30 @@ extension Device {
         guard set.contains(FlowAttribute.key) || set.contains(FlowAttribute.ufid) else {
             throw .error(RequestError(Errno.invalid, "a flow is found by its key or its UFID"))
         }
-        do throws(RequestError) {
-            var match: FlowMatch?
-            if let key = set[FlowAttribute.key] { match = try self.match(key, set) }
-            guard !set.contains(FlowAttribute.actions) || match != nil else {
-                throw RequestError(Errno.invalid, "setting actions needs the key, to check them against")
+        var match: FlowMatch?
+        if let key = set[FlowAttribute.key] { match = try self.match(key, set) }
+        var compiled: CompiledActions?
+        if let actions = set[FlowAttribute.actions] {
+            guard let match else {
+                throw .error(RequestError(Errno.invalid, "setting actions needs the key, to check them against"))
             }
-            let datapathIfindex = request.ovs.datapathIfindex
-            guard let datapath = control.datapath(ifindex: datapathIfindex) else {
-                throw RequestError(Errno.noDevice, "there is no datapath with the interface index \(datapathIfindex)")
-            }
-            var compiled: CompiledActions?
-            if let actions = set[FlowAttribute.actions], let match {
-                compiled = try datapath.compile(actions.nested, for: match)
-            }
-            let flow: Flow
-            if let ufid = set[FlowAttribute.ufid].flatMapUFID() {
-                flow = try datapath.flow(.ufid(ufid))
-            } else if let match {
-                flow = try datapath.flow(.key(match.key))
-            } else {
-                throw RequestError(Errno.invalid, "a flow is found by its key or a UFID of 1 to 16 bytes")
-            }
-            let length = compiled?.bytes.count ?? flow.actions.count
-            try requireRoom(request, FlowReply.bound(flow.match, ufid: flow.ufid, actions: length))
-            if let compiled { datapath.setActions(of: flow, compiled) }
-            try publish(FlowReply(flow, Command.set, set, request), request, &output)
-            if set.contains(FlowAttribute.clear) { datapath.clearStatistics(of: flow) }
-        } catch {
-            if error.errno == FlowReply.tooSmall { throw .tooSmall(error.offset ?? 0) }
-            throw .error(error)
+            compiled = try compile(actions, for: match)
         }
+        let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
+        let flow: Flow
+        if let ufid = set[FlowAttribute.ufid].flatMapUFID() {
+            flow = try find(.ufid(ufid), datapath)
+        } else if let match {
+            flow = try find(.key(match.key), datapath)
+        } else {
+            throw .error(RequestError(Errno.invalid, "a flow is found by its key or a UFID of 1 to 16 bytes"))
+        }
+        let length = compiled?.bytes.count ?? flow.actions.count
+        try request.requireRoomForEcho(FlowReply.bound(flow.match, ufid: flow.ufid, actions: length))
+
+        if let compiled { datapath.setActions(of: flow, compiled) }
+        try publish(FlowReply(flow, Command.set, set, request), of: .flow, request, &output)
+        if set.contains(FlowAttribute.clear) { datapath.clearStatistics(of: flow) }
     }
 
     private func deleteFlow(
@@ -110,15 +95,21 @@ extension Device {
         let identity = try identity(set)
         let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
         let flow = try find(identity, datapath)
-        let flowReply = FlowReply(flow, Command.delete, set, request)
-        try request.requireRoomForEcho(flowReply.size)
-        do { try publish(flowReply, request, &output) } catch { throw .error(error) }
+        let reply = FlowReply(flow, Command.delete, set, request)
+        try request.requireRoomForEcho(reply.bound)
+        try publish(reply, of: .flow, request, &output)
         datapath.removeFlow(flow)
     }
 
-    private func match(_ key: Attribute, _ set: borrowing AttributeSet) throws(RequestError) -> FlowMatch {
-        if let mask = set[FlowAttribute.mask] { return try FlowMatch(key: key.nested, mask: mask.nested) }
-        return try FlowMatch(key: key.nested, mask: nil)
+    private func match(_ key: Attribute, _ set: borrowing AttributeSet) throws(Refusal) -> FlowMatch {
+        do throws(RequestError) {
+            if let mask = set[FlowAttribute.mask] { return try FlowMatch(key: key.nested, mask: mask.nested) }
+            return try FlowMatch(key: key.nested, mask: nil)
+        } catch { throw .error(error) }
+    }
+
+    private func compile(_ actions: Attribute, for match: FlowMatch) throws(Refusal) -> CompiledActions {
+        do { return try CompiledActions(actions.nested, for: match) } catch { throw .error(error) }
     }
 
     private func identity(_ set: borrowing AttributeSet) throws(Refusal) -> Datapath.FlowIdentity {
@@ -132,59 +123,34 @@ extension Device {
     private func find(_ identity: Datapath.FlowIdentity, _ datapath: Datapath) throws(Refusal) -> Flow {
         do { return try datapath.flow(identity) } catch { throw .error(error) }
     }
-
-    private func requireRoom(_ request: borrowing Request, _ bound: Int) throws(RequestError) {
-        do { try request.requireRoomForEcho(bound) } catch {
-            if case .tooSmall(let needed) = error {
-                throw RequestError(FlowReply.tooSmall, "", offset: needed)
-            }
-        }
-    }
-
-    private func publish(
-        _ reply: FlowReply, _ request: borrowing Request, _ output: inout MessageWriter
-    ) throws(RequestError) {
-        let echo = request.flags.contains(.echo)
-        guard echo || registry.hasMembers(.flow) else { return }
-        var writer = MessageWriter(capacity: 1024)
-        do throws(Refusal) { try reply.write(to: &writer) } catch { return }
-        registry.multicast(writer.bytes.rawSpan, to: .flow, except: echo ? request.handle.portID : 0)
-        do { if echo { try output.append(raw: writer.bytes) } } catch { throw RequestError(error) }
-    }
 }
 
 /// What the device says of a flow in answer to a request.
-private struct FlowReply {
+private struct FlowReply: ReplyMessage {
     let flow: Flow
     let command: UInt8
     let omitting: UFIDFlags
     let datapathIfindex: Int32
-    let sequence: UInt32
-    let portID: UInt32
-
-    /// Stands for "the buffer is too small" where an error number is thrown; its offset is the size that suffices.
-    static let tooSmall: Int32 = -1
 
     init(_ flow: Flow, _ command: UInt8, _ set: borrowing AttributeSet, _ request: borrowing Request) {
         self.flow = flow
         self.command = command
         omitting = UFIDFlags(rawValue: set.integer(FlowAttribute.ufidFlags) ?? 0)
         datapathIfindex = request.ovs.datapathIfindex
-        sequence = request.message.header.sequence
-        portID = request.handle.portID
     }
 
-    func write(to writer: inout MessageWriter) throws(Refusal) {
-        do {
-            try flow.write(
-                to: &writer, command: command, datapathIfindex: datapathIfindex, omitting: omitting,
-                sequence: sequence, portID: portID)
-        } catch { throw .error(RequestError(error)) }
+    func write(
+        to writer: inout MessageWriter, flags: MessageFlags, sequence: UInt32, portID: UInt32
+    ) throws(NetlinkError) {
+        try flow.write(
+            to: &writer, command: command, datapathIfindex: datapathIfindex, omitting: omitting, flags: flags,
+            sequence: sequence, portID: portID)
     }
 
     /// Bytes that suffice, also if packets are counted meanwhile.
-    var size: Int { Self.bound(flow.match, ufid: flow.ufid, actions: flow.actions.count) }
+    var bound: Int { Self.bound(flow.match, ufid: flow.ufid, actions: flow.actions.count) }
 
+    /// Bytes that suffice for a flow that may not be there yet.
     static func bound(_ match: FlowMatch, ufid: UFID?, actions: Int) -> Int {
         var writer = MessageWriter(capacity: 512)
         do throws(NetlinkError) {
