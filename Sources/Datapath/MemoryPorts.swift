@@ -22,6 +22,18 @@ public final class MemoryPorts: PortProvider {
         /// An internal port's: it goes when the port goes.
         var isInternal = false
         var statistics = VportStatistics()
+
+        /// Counts a frame as the interface's owner sees it: to the host, what the switch sends to an internal port is
+        /// received.
+        mutating func count(_ length: Int, fromSwitch: Bool) {
+            if fromSwitch == isInternal {
+                statistics.receivedPackets += 1
+                statistics.receivedBytes += UInt64(length)
+            } else {
+                statistics.transmittedPackets += 1
+                statistics.transmittedBytes += UInt64(length)
+            }
+        }
     }
     private struct State {
         var interfaces: [String: Interface] = [:]
@@ -190,8 +202,7 @@ public final class MemoryPorts: PortProvider {
             else { return }
             for index in 0..<count {
                 let packet = unsafe packets[index]
-                state.interfaces[name]?.statistics.transmittedPackets += 1
-                state.interfaces[name]?.statistics.transmittedBytes += UInt64(packet.length)
+                state.interfaces[name]?.count(packet.length, fromSwitch: true)
                 port.accept(packet.bytes)
             }
         }
@@ -214,8 +225,7 @@ public final class MemoryPorts: PortProvider {
         thread.withLock { thread in
             let reference = state.withLock { state -> PortReference? in
                 guard let interface = state.interfaces[name], let reference = interface.reference else { return nil }
-                state.interfaces[name]?.statistics.receivedPackets += 1
-                state.interfaces[name]?.statistics.receivedBytes += UInt64(frame.byteCount)
+                state.interfaces[name]?.count(frame.byteCount, fromSwitch: false)
                 return reference
             }
             guard let reference, let processor = thread.processor else { return }

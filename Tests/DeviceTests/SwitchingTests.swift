@@ -182,6 +182,24 @@ import Testing
         #expect(bed.host.interfaces().map(\.name) == ["a", "b"])
     }
 
+    @Test func countersAreTheDevicesOwn() throws {
+        let bed = TestBed()
+        let (dpif, ports) = try bed.bridge("a")
+        let (key, mask) = try Keys.inPort(1)
+        try dpif.putFlow(FlowPut(key: key, mask: mask, actions: try [Action.output(0)].encoded()))
+        let frame = Frames.ethernet()
+        ports[0].send(frame)
+        let attached = try #require(try dpif.port(1).stats)
+        #expect(attached.receivedPackets == 1)
+        #expect(attached.receivedBytes == UInt64(frame.count))
+        #expect(attached.transmittedPackets == 0)
+        // To the host, what comes out of the switch at an internal port is received.
+        let local = try #require(try dpif.port(0).stats)
+        #expect(local.receivedPackets == 1)
+        #expect(local.transmittedPackets == 0)
+        #expect(bed.host.port("br0")?.receiveAll() == [frame])
+    }
+
     @Test func hitsGoThroughTheCaches() throws {
         let bed = TestBed()
         let (dpif, ports) = try bed.bridge("a", "b")
