@@ -63,10 +63,10 @@ import Testing
                   caches:
                     masks-cache: size:256
                   port 0: br0 (internal)
-                    RX packets:0 errors:0 dropped:0 overruns:? frame:?
-                    TX packets:20 errors:0 dropped:0 aborted:? carrier:?
+                    RX packets:20 errors:0 dropped:0 overruns:? frame:?
+                    TX packets:0 errors:0 dropped:0 aborted:? carrier:?
                     collisions:?
-                    RX bytes:0  TX bytes:1960 (1.9 KiB)
+                    RX bytes:1960 (1.9 KiB)  TX bytes:0
                     UPCALL packets:0 errors:0
                   port 1: eth0
                     RX packets:20 errors:0 dropped:0 overruns:1 frame:2
