@@ -184,7 +184,7 @@ public final class NetlinkDPIF: DPIF {
     }
 
     public func operate(_ operations: [Operation]) throws(SocketError) -> [SocketError?] {
-        let requests = operations.map { operation -> (message: any RequestMessage, flags: MessageFlags) in
+        let requests = operations.map { operation -> (message: any WritableMessage, flags: MessageFlags) in
             switch operation {
             case .putFlow(let flow): request(flow)
             case .deleteFlow(let identity): (request(Command.delete, identity), [])

@@ -178,7 +178,7 @@ extension Device {
 
     /// Sends what a NEW, SET or DEL has come to: to the family's group, and to the requester if it asked for an echo.
     func publish(
-        _ reply: some ReplyMessage, of group: MulticastGroup, _ request: borrowing Request,
+        _ reply: some WritableMessage, of group: MulticastGroup, _ request: borrowing Request,
         _ output: inout MessageWriter
     ) throws(Refusal) {
         let echo = request.flags.contains(.echo)
@@ -193,7 +193,7 @@ extension Device {
     }
 
     /// Bytes that a reply takes.
-    func size(of reply: some ReplyMessage) -> Int {
+    func size(of reply: some WritableMessage) -> Int {
         var writer = MessageWriter(capacity: 512)
         do { try reply.write(to: &writer, flags: [], sequence: 0, portID: 0) } catch { return 0 }
         return writer.count
@@ -201,7 +201,7 @@ extension Device {
 
     /// Writes the answer to a GET.
     func reply(
-        _ message: some ReplyMessage, _ request: borrowing Request, _ output: inout MessageWriter
+        _ message: some WritableMessage, _ request: borrowing Request, _ output: inout MessageWriter
     ) throws(Refusal) {
         try request.requireRoom(size(of: message))
         do {
@@ -210,14 +210,3 @@ extension Device {
         } catch { throw .error(RequestError(error)) }
     }
 }
-
-/// A message that can be the reply to a request.
-protocol ReplyMessage {
-    func write(
-        to writer: inout MessageWriter, flags: MessageFlags, sequence: UInt32, portID: UInt32
-    ) throws(NetlinkError)
-}
-
-extension DatapathMessage: ReplyMessage {}
-extension VportMessage: ReplyMessage {}
-extension NetdevMessage: ReplyMessage {}

@@ -122,7 +122,7 @@ public final class Device: Sendable {
     }
 
     /// Writes a notification that no request has caused: sequence and port ID are 0.
-    private func notify(_ group: MulticastGroup, _ message: some ReplyMessage) {
+    private func notify(_ group: MulticastGroup, _ message: some WritableMessage) {
         var writer = MessageWriter(capacity: 512)
         do { try message.write(to: &writer, flags: [], sequence: 0, portID: 0) } catch { return }
         registry.multicast(writer.bytes.rawSpan, to: group)

@@ -3,20 +3,6 @@ public import Netlink
 public import OpenvSwitch
 import Synchronization
 
-/// A message that a client can send: it writes itself with the header it is given.
-public protocol RequestMessage: Sendable {
-    /// - Throws: `noSpace`, `attributeTooLong`, `malformedString`.
-    func write(
-        to writer: inout MessageWriter, flags: MessageFlags, sequence: UInt32, portID: UInt32
-    ) throws(NetlinkError)
-}
-
-extension DatapathMessage: RequestMessage {}
-extension VportMessage: RequestMessage {}
-extension FlowMessage: RequestMessage {}
-extension PacketMessage: RequestMessage {}
-extension NetdevMessage: RequestMessage {}
-
 /// A socket for transactions and dumps: every call is one or more I/O controls and is complete when it returns.
 ///
 /// It cannot be waited on. May be used from several threads.
@@ -50,7 +36,7 @@ public final class TransactionSocket: Sendable {
     ///   - flags: beside `request`; `echo` where the reply to a NEW, SET or DEL is wanted.
     /// - Returns: the reply's bytes, one message; nil if the request has none.
     /// - Throws: `refused` with the datapath's error number.
-    public func transact(_ request: some RequestMessage, flags: MessageFlags = []) throws(SocketError) -> [UInt8]? {
+    public func transact(_ request: some WritableMessage, flags: MessageFlags = []) throws(SocketError) -> [UInt8]? {
         let sequence = takeSequence()
         var writer = MessageWriter(capacity: 512)
         do throws(NetlinkError) {
@@ -58,19 +44,11 @@ public final class TransactionSocket: Sendable {
         } catch { throw .malformed(error) }
         let output = try control(.transact, writer.bytes, Self.usualCapacity)
         guard !output.isEmpty else { return nil }
-        do throws(NetlinkError) {
-            let message = try Message(output.rawSpan)
-            guard message.header.sequence == sequence else { throw NetlinkError(.invalidValue, at: 8) }
-            if message.header.type == .error {
-                let error = try ErrorMessage(message)
-                if error.error == 0 { return nil }
-                throw NetlinkError(.invalidValue, at: 0)
-            }
-            return message.bytes.copyBytes()
-        } catch {
-            if let refusal = Self.refusal(output) { throw refusal }
-            throw .malformed(error)
-        }
+        let message: Message
+        do { message = try Message(output.rawSpan) } catch { throw .malformed(error) }
+        let isAcknowledgement = try Self.isAcknowledgement(message)
+        guard message.header.sequence == sequence else { throw .malformed(NetlinkError(.invalidValue, at: 8)) }
+        return isAcknowledgement ? nil : message.bytes.copyBytes()
     }
 
     /// Sends several requests in as few calls as possible. One that is refused does not stop those behind it.
@@ -78,7 +56,7 @@ public final class TransactionSocket: Sendable {
     /// - Returns: for each request its reply (nil if it has none) or its error.
     /// - Throws: only if the device itself fails.
     public func transact(
-        batch requests: [(message: any RequestMessage, flags: MessageFlags)]
+        batch requests: [(message: any WritableMessage, flags: MessageFlags)]
     ) throws(SocketError) -> [Result<[UInt8]?, SocketError>] {
         var results = [Result<[UInt8]?, SocketError>](repeating: .success(nil), count: requests.count)
         var next = 0
@@ -159,7 +137,7 @@ public final class TransactionSocket: Sendable {
     /// - Throws: `refused` if the table does not exist, and what `body` throws.
     @discardableResult
     public func dump(
-        _ request: some RequestMessage, capacity: Int = 64 << 10,
+        _ request: some WritableMessage, capacity: Int = 64 << 10,
         _ body: (borrowing Message) throws(SocketError) -> Void
     ) throws(SocketError) -> Bool {
         let sequence = takeSequence()
@@ -187,19 +165,12 @@ public final class TransactionSocket: Sendable {
         var messages = MessageSequence(bytes)
         while true {
             let message: Message
-            do throws(NetlinkError) {
+            do {
                 guard let next = try messages.next() else { return isWhole }
                 message = next
-                if message.header.flags.contains(.dumpInterrupted), message.header.type != .error { isWhole = false }
-                if message.header.type == .error {
-                    let error = try ErrorMessage(message)
-                    if error.error != 0 { throw NetlinkError(.invalidValue) }
-                    continue
-                }
-            } catch {
-                if let refusal = refusal(bytes) { throw refusal }
-                throw .malformed(error)
-            }
+            } catch { throw .malformed(error) }
+            if try isAcknowledgement(message) { continue }
+            if message.header.flags.contains(.dumpInterrupted) { isWhole = false }
             if message.header.type == .done {
                 let error: Int32 = message.payload.load(at: 0) ?? 0
                 if error != 0 { throw .refused(RequestError(0 &- error, Errno.text(0 &- error))) }
@@ -209,15 +180,15 @@ public final class TransactionSocket: Sendable {
         }
     }
 
-    /// The error that an answer begins with, or nil.
-    private static func refusal(_ bytes: RawSpan) -> SocketError? {
-        guard let message = try? Message(bytes), let error = try? ErrorMessage(message), error.error != 0 else {
-            return nil
-        }
-        return .refused(RequestError(error))
+    /// Whether a message says no more than that a request was carried out.
+    /// - Throws: `refused` if it says that the request was not.
+    private static func isAcknowledgement(_ message: borrowing Message) throws(SocketError) -> Bool {
+        guard message.header.type == .error else { return false }
+        let answer: ErrorMessage
+        do { answer = try ErrorMessage(message) } catch { throw .malformed(error) }
+        guard answer.error == 0 else { throw .refused(RequestError(answer)) }
+        return true
     }
-
-    private static func refusal(_ bytes: [UInt8]) -> SocketError? { refusal(bytes.rawSpan) }
 
     /// Carries out an I/O control, again with a larger buffer where the device asks for one.
     private func control(_ code: IOControlCode, _ input: [UInt8], _ capacity: Int) throws(SocketError) -> [UInt8] {

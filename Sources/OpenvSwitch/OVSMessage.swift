@@ -39,3 +39,17 @@ extension MessageWriter {
             GenericHeader(command: command, version: family.version), datapathIfindex: datapathIfindex)
     }
 }
+
+/// A message that writes itself with the header it is given: a request, a reply or a notification.
+public protocol WritableMessage {
+    /// - Throws: `noSpace`, `attributeTooLong`, `malformedString`.
+    func write(
+        to writer: inout MessageWriter, flags: MessageFlags, sequence: UInt32, portID: UInt32
+    ) throws(NetlinkError)
+}
+
+extension DatapathMessage: WritableMessage {}
+extension VportMessage: WritableMessage {}
+extension FlowMessage: WritableMessage {}
+extension PacketMessage: WritableMessage {}
+extension NetdevMessage: WritableMessage {}

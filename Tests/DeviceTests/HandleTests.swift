@@ -121,7 +121,7 @@ import Testing
         let (dpif, _) = try bed.bridge("a")
         _ = bed.host.plug("b")
         let handle = try bed.device.open()
-        func request(_ message: some RequestMessage, _ flags: MessageFlags) throws -> [UInt8] {
+        func request(_ message: some WritableMessage, _ flags: MessageFlags) throws -> [UInt8] {
             var writer = MessageWriter()
             try message.write(to: &writer, flags: flags.union(.request), sequence: 1, portID: 0)
             return writer.bytes
@@ -167,7 +167,7 @@ import Testing
         let bed = TestBed()
         let (dpif, _) = try bed.bridge("a")
         let handle = try bed.device.open(.read)
-        func transact(_ message: some RequestMessage) throws -> Int32 {
+        func transact(_ message: some WritableMessage) throws -> Int32 {
             var writer = MessageWriter()
             try message.write(to: &writer, flags: [.request, .ack], sequence: 9, portID: handle.portID)
             let output = control(handle, .transact, writer.bytes).output
@@ -213,7 +213,7 @@ import Testing
         let bed = TestBed()
         let (dpif, _) = try bed.bridge("a")
         let socket = try TransactionSocket(bed.device)
-        var requests: [(message: any RequestMessage, flags: MessageFlags)] = []
+        var requests: [(message: any WritableMessage, flags: MessageFlags)] = []
         for source in UInt64(1)...500 {
             let (key, mask) = try Keys.inPort(1, ethernetSource: source % 250)
             var flow = FlowMessage(command: Command.new, datapathIfindex: dpif.ifindex)

@@ -69,7 +69,7 @@ final class DoorBed {
     /// Fills the flow table, a flow for each Ethernet source address.
     func fill(_ ifindex: Int32, _ sources: some Sequence<UInt64>) throws {
         let socket = try TransactionSocket(transport)
-        var batch: [(message: any RequestMessage, flags: MessageFlags)] = []
+        var batch: [(message: any WritableMessage, flags: MessageFlags)] = []
         for source in sources { batch.append((try Self.flow(ifindex, source), .create)) }
         let results = try socket.transact(batch: batch)
         for result in results { _ = try result.get() }

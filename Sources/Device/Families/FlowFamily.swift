@@ -126,7 +126,7 @@ extension Device {
 }
 
 /// What the device says of a flow in answer to a request.
-private struct FlowReply: ReplyMessage {
+private struct FlowReply: WritableMessage {
     let flow: Flow
     let command: UInt8
     let omitting: UFIDFlags
