@@ -7,26 +7,28 @@ extension Device {
     func datapath(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
+        guard (Command.new...Command.set).contains(request.ovs.command) else {
+            throw .error(RequestError(Errno.notSupported, "ovs_datapath has no command \(request.ovs.command)"))
+        }
+        let set = try request.parse(DatapathMessage.policy)
         switch request.ovs.command {
-        case Command.new: try newDatapath(request, control, &output)
-        case Command.set: try setDatapath(request, control, &output)
+        case Command.new: try newDatapath(request, set, control, &output)
+        case Command.set: try setDatapath(request, set, control, &output)
         case Command.delete:
-            let datapath = try findDatapath(request, control)
+            let datapath = try findDatapath(set, request, control)
             let reply = datapathMessage(datapath, command: Command.delete)
             try request.requireRoomForEcho(size(of: reply))
             control.remove(datapath)
             try publish(reply, of: .datapath, request, &output)
-        case Command.get:
-            let datapath = try findDatapath(request, control)
+        default:  // GET
+            let datapath = try findDatapath(set, request, control)
             try reply(datapathMessage(datapath, command: Command.get), request, &output)
-        default: throw .error(RequestError(Errno.notSupported, "ovs_datapath has no command \(request.ovs.command)"))
         }
     }
 
     private func newDatapath(
-        _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
+        _ request: borrowing Request, _ set: AttributeSet, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        let set = try request.parse(DatapathMessage.policy)
         guard let name = set.string(DatapathAttribute.name) else {
             throw .error(RequestError(Errno.invalid, "a new datapath needs a name"))
         }
@@ -59,10 +61,9 @@ extension Device {
     }
 
     private func setDatapath(
-        _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
+        _ request: borrowing Request, _ set: AttributeSet, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        let datapath = try findDatapath(request, control)
-        let set = try request.parse(DatapathMessage.policy)
+        let datapath = try findDatapath(set, request, control)
         let settings = try DatapathSettings(set)
         var measure = datapathMessage(datapath, command: Command.set)
         measure.perCPUPortIDs = settings.perCPUPortIDs ?? datapath.perCPUPortIDs
@@ -72,8 +73,9 @@ extension Device {
     }
 
     /// The datapath that a request names, or whose LOCAL port it gives.
-    func findDatapath(_ request: borrowing Request, _ control: SwitchControl) throws(Refusal) -> Datapath {
-        let set = try request.parse(DatapathMessage.policy)
+    private func findDatapath(
+        _ set: AttributeSet, _ request: borrowing Request, _ control: SwitchControl
+    ) throws(Refusal) -> Datapath {
         if let name = set.string(DatapathAttribute.name) {
             guard let datapath = control.datapath(named: name) else {
                 throw .error(RequestError(Errno.noDevice, "there is no datapath \(name)"))

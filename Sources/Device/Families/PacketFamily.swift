@@ -12,16 +12,13 @@ extension Device {
         guard let frame = set[PacketAttribute.packet], let key = set[PacketAttribute.key],
             let actions = set[PacketAttribute.actions]
         else { throw .error(RequestError(Errno.invalid, "executing a packet needs the packet, its key and actions")) }
+        let execution: SwitchControl.Execution
         do throws(RequestError) {
-            let metadata = try FlowMetadata.read(key.nested)
-            let execution = try control.planExecution(
-                frame: frame.payload.copyBytes(), metadata: metadata, actions: actions.nested)
-            guard let datapath = control.datapath(ifindex: request.ovs.datapathIfindex) else {
-                throw RequestError(
-                    Errno.noDevice, "there is no datapath with the interface index \(request.ovs.datapathIfindex)")
-            }
-            guard !request.flags.contains(.ack) || request.room >= ErrorMessage.cappedSize else { return }
-            try control.execute(execution, in: datapath)
+            execution = try control.planExecution(
+                frame: frame.payload.copyBytes(), metadata: FlowMetadata.read(key.nested), actions: actions.nested)
         } catch { throw .error(error) }
+        let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
+        try request.requireRoom(0)
+        do { try control.execute(execution, in: datapath) } catch { throw .error(error) }
     }
 }

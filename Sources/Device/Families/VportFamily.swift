@@ -7,11 +7,15 @@ extension Device {
     func vport(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
+        guard (Command.new...Command.set).contains(request.ovs.command) else {
+            throw .error(RequestError(Errno.notSupported, "ovs_vport has no command \(request.ovs.command)"))
+        }
+        let set = try request.parse(VportMessage.policy)
         switch request.ovs.command {
-        case Command.new: try newVport(request, control, &output)
-        case Command.set: try setVport(request, control, &output)
+        case Command.new: try newVport(request, set, control, &output)
+        case Command.set: try setVport(request, set, control, &output)
         case Command.delete:
-            let (datapath, vport) = try findVport(request, control)
+            let (datapath, vport) = try findVport(set, request, control)
             guard vport.number != Datapath.localPort else {
                 throw .error(
                     RequestError(Errno.invalid, "port 0 goes only with its datapath: delete \(datapath.name)"))
@@ -20,17 +24,15 @@ extension Device {
             try request.requireRoomForEcho(size(of: reply))
             control.remove(vport, from: datapath)
             try publish(reply, of: .vport, request, &output)
-        case Command.get:
-            let (datapath, vport) = try findVport(request, control)
+        default:  // GET
+            let (datapath, vport) = try findVport(set, request, control)
             try reply(vportMessage(vport, of: datapath, command: Command.get), request, &output)
-        default: throw .error(RequestError(Errno.notSupported, "ovs_vport has no command \(request.ovs.command)"))
         }
     }
 
     private func newVport(
-        _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
+        _ request: borrowing Request, _ set: AttributeSet, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        let set = try request.parse(VportMessage.policy)
         guard let name = set.string(VportAttribute.name), let rawType: UInt32 = set.integer(VportAttribute.type),
             let upcalls = set[VportAttribute.upcallPortID]
         else { throw .error(RequestError(Errno.invalid, "a new port needs a name, a type and an upcall port ID")) }
@@ -65,10 +67,9 @@ extension Device {
     }
 
     private func setVport(
-        _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
+        _ request: borrowing Request, _ set: AttributeSet, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        let (datapath, vport) = try findVport(request, control)
-        let set = try request.parse(VportMessage.policy)
+        let (datapath, vport) = try findVport(set, request, control)
         if let type: UInt32 = set.integer(VportAttribute.type), type != vport.type.rawValue {
             throw .error(RequestError(Errno.invalid, "a port's type cannot be changed"))
         }
@@ -89,9 +90,8 @@ extension Device {
 
     /// The port that a request names or numbers. A name wins over a number.
     private func findVport(
-        _ request: borrowing Request, _ control: SwitchControl
+        _ set: AttributeSet, _ request: borrowing Request, _ control: SwitchControl
     ) throws(Refusal) -> (Datapath, Vport) {
-        let set = try request.parse(VportMessage.policy)
         guard !set.contains(VportAttribute.ifindex) else {
             throw .error(RequestError(Errno.notSupported, "a port is not found by its interface index"))
         }
