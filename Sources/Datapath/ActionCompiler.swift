@@ -8,15 +8,10 @@ import Packets
 struct ActionCompiler {
     /// The flow's masked key, or the key of the packet to execute.
     private let key: FlowKey
-    /// The EtherType as the actions so far leave it; 0 where it is not known.
-    private var etherType: UInt16
-    private var hasVLAN: Bool
     private var instructions: [Instruction] = []
 
     private init(_ key: FlowKey) {
         self.key = key
-        etherType = key.etherType
-        hasVLAN = key.vlanTCI & FlowKey.vlanPresent != 0
     }
 
     /// Compiles the contents of `OVS_FLOW_ATTR_ACTIONS`.
@@ -63,12 +58,10 @@ struct ActionCompiler {
             guard key.kind != 0 else { throw fail("push_vlan: the packet has no Ethernet header", action) }
             guard tpid.isVLANTPID else { throw fail("push_vlan: the TPID is neither 0x8100 nor 0x88a8", action) }
             guard tci & FlowKey.vlanPresent != 0 else { throw fail("push_vlan: the TCI lacks the bit 0x1000", action) }
-            hasVLAN = true
             instructions.append(.pushVLAN(tpid: tpid, tci: tci))
         case ActionAttribute.popVLAN:
             guard action.payload.byteCount == 0 else { throw fail("pop_vlan: there must be no payload", action) }
             guard key.kind != 0 else { throw fail("pop_vlan: the packet has no Ethernet header", action) }
-            hasVLAN = false
             instructions.append(.popVLAN)
         case ActionAttribute.trunc:
             let length: UInt32 = try exact(action)
@@ -174,7 +167,7 @@ struct ActionCompiler {
                 source: source, sourceMask: bits.0 & 0xffff_ffff_ffff, destination: destination,
                 destinationMask: bits.1 & 0xffff_ffff_ffff)
         case (.ipv4(let source, let destination, let proto, let tos, let ttl, let fragment), let mask):
-            guard etherType == EtherType.ipv4 else { throw fail("set(ipv4): the flow is not IPv4", field) }
+            guard key.etherType == EtherType.ipv4 else { throw fail("set(ipv4): the flow is not IPv4", field) }
             var edit = IPv4Edit(source: .max, destination: .max, tos: .max, ttl: .max)
             if case .ipv4(
                 let sourceBits, let destinationBits, let protoBits, let tosBits, let ttlBits, let fragmentBits)? =
@@ -192,7 +185,7 @@ struct ActionCompiler {
             .ipv6(let source, let destination, let label, let proto, let trafficClass, let hopLimit, let fragment),
             let mask
         ):
-            guard etherType == EtherType.ipv6 else { throw fail("set(ipv6): the flow is not IPv6", field) }
+            guard key.etherType == EtherType.ipv6 else { throw fail("set(ipv6): the flow is not IPv6", field) }
             guard label & 0xfff0_0000 == 0 else { throw fail("set(ipv6): the label has more than 20 bits", field) }
             let all = IPv6Address(high: .max, low: .max)
             var edit = IPv6Edit(source: all, destination: all, label: 0xf_ffff, trafficClass: .max, hopLimit: .max)
@@ -250,7 +243,7 @@ struct ActionCompiler {
     }
 
     private func requireTransport(_ proto: UInt8, _ name: String, _ field: Attribute) throws(RequestError) {
-        guard etherType == EtherType.ipv4 || etherType == EtherType.ipv6, key.ipProtocol == proto else {
+        guard key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6, key.ipProtocol == proto else {
             throw fail("set(\(name)): the flow does not match the protocol exactly", field)
         }
     }

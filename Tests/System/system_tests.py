@@ -301,9 +301,6 @@ class Run(SystemTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("martlet run", result.stderr)
 
-    def as_nobody(self, *arguments):
-        return self.world.dpctl(*arguments, check=False, user=65534, group=65534, extra_groups=[])
-
     def nobody(self, *arguments):
         """martlet dpctl as a plain user; namespaces do not matter to a Unix socket."""
         return run(MARTLET, "dpctl", "--socket", self.world.socket, *arguments, check=False, user=65534, group=65534,
