@@ -20,6 +20,15 @@ let package = Package(
                 .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
                 .product(name: "Netlink", package: "martlet"),
             ]),
+        // A transaction on each way to the datapath. Run by scripts/door-latency.
+        .target(name: "CKernelSocket"),
+        .executableTarget(
+            name: "DoorLatency",
+            dependencies: [
+                "CKernelSocket", .product(name: "DPIF", package: "martlet"),
+                .product(name: "Doors", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
+                .product(name: "Netlink", package: "martlet"),
+            ]),
         // `make bench`.
         .executableTarget(
             name: "Control",
