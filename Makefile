@@ -1,11 +1,12 @@
 # Martlet. `make demo` and `make test` are all that a newcomer needs; `make help` names the rest.
 
-.PHONY: help build demo test unit system hotpath fuzz bench format lint install clean
+.PHONY: help build demo demo-ovs test unit system hotpath fuzz bench format lint install install-service clean
 
 PREFIX ?= /usr/local
 
 help:
 	@echo 'make demo      two hosts talk through Martlet, a third comes and goes (needs root)'
+	@echo 'make demo-ovs  the same with Debian'"'"'s Open vSwitch on top (needs root)'
 	@echo 'make test      everything: unit, system, hot path, a minute of fuzzing (needs root)'
 	@echo 'make build     the release binary'
 	@echo 'make unit      the unit tests alone; FILTER=Name runs those whose name matches'
@@ -13,7 +14,8 @@ help:
 	@echo 'make fuzz      every parser under libFuzzer; SECONDS=600 in all'
 	@echo 'make bench     measurements'
 	@echo 'make format    formats the sources;  make lint: fails where they are not formatted'
-	@echo 'make install   puts the binary, its completions and its documents under PREFIX=$(PREFIX)'
+	@echo 'make install   puts the binary, its library, completions and documents under PREFIX=$(PREFIX)'
+	@echo 'make install-service   units for systemd: Martlet, and a drop-in for Open vSwitch'
 
 build:
 	@scripts/build
@@ -21,6 +23,10 @@ build:
 demo:
 	@scripts/install-dependencies demo
 	@scripts/demo
+
+demo-ovs:
+	@scripts/install-dependencies demo-ovs
+	@scripts/demo-ovs
 
 test:
 	@scripts/test
@@ -56,6 +62,14 @@ install: build
 		"$$(swift build -c release --show-bin-path)/martlet" --generate-completion-script "$${shell%%:*}" >"$$file" || exit 1; \
 	done
 	install -D -m 644 docs/device.md '$(DESTDIR)$(PREFIX)/share/doc/martlet/device.md'
+
+SYSTEMD ?= /etc/systemd/system
+install-service:
+	@install -d '$(DESTDIR)$(SYSTEMD)/ovs-vswitchd.service.d'
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/martlet.service >'$(DESTDIR)$(SYSTEMD)/martlet.service'
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/ovs-vswitchd.conf \
+		>'$(DESTDIR)$(SYSTEMD)/ovs-vswitchd.service.d/martlet.conf'
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 clean:
 	rm -rf .build Benchmarks/.build Fuzz/.build
