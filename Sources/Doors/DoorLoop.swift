@@ -79,15 +79,13 @@ final class DoorLoop {
         connections = [:]
     }
 
-    /// Waits until something has come: first, for a short while after the last news, without sleeping.
+    /// Waits until something has come: at first, for a short while, without sleeping.
     private func wait() -> [(id: UInt64, events: DoorEpoll.Events)] {
-        while !spin.isOver {
+        let soon = spin.wait { () -> [(id: UInt64, events: DoorEpoll.Events)]? in
             let news = epoll.wait(milliseconds: 0)
-            guard news.isEmpty else { return news }
+            return news.isEmpty ? nil : news
         }
-        let news = epoll.wait(milliseconds: patience)
-        if !news.isEmpty { spin = BriefSpin() }
-        return news
+        return soon ?? epoll.wait(milliseconds: patience)
     }
 
     /// Milliseconds until something is to be tried again although nothing has come; -1 for never.
