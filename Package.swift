@@ -47,7 +47,7 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "Doors",
-            dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Device", "NetlinkSocket"],
+            dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket"],
             swiftSettings: house),
         .executableTarget(
             name: "martlet",

@@ -22,11 +22,16 @@ public final class Device: Sendable {
 
     /// Opens a handle.
     /// - Throws: `insufficientResources` if too many are open.
-    public func open(_ access: Access = .change) throws(DeviceError) -> Handle {
-        guard let handle = registry.open(access, self) else {
-            throw DeviceError(.insufficientResources, information: HandleRegistry.maximumHandles)
-        }
-        return handle
+    public func open(_ access: Access = .change) throws(DeviceError) -> Handle { try registry.open(access, self) }
+
+    /// Opens a handle whose messages go to a receiver at once: it has no queues, and takes upcalls without a subscription.
+    /// - Parameter portID: the handle's port ID, which a Netlink socket of the host has. Not 0.
+    /// - Throws: `deviceBusy` if another handle has that port ID, `insufficientResources` if too many are open.
+    public func open(
+        _ access: Access, portID: UInt32, receiver: any MessageReceiver
+    ) throws(DeviceError) -> Handle {
+        guard portID != 0 else { throw DeviceError(.invalidParameter) }
+        return try registry.open(access, self, portID: portID, receiver: receiver)
     }
 
     /// Handles that are open.

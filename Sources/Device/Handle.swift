@@ -1,3 +1,4 @@
+import Datapath
 public import Netlink
 public import OpenvSwitch
 import Synchronization
@@ -6,10 +7,13 @@ import Synchronization
 ///
 /// Handles are used from any thread. A pended request does not keep other calls waiting.
 public final class Handle: Sendable {
-    /// The handle's address: what `nlmsg_pid` names, and what a vport's upcalls are sent to. Never 0, never used again.
+    /// The handle's address: what `nlmsg_pid` names, and what a vport's upcalls are sent to. Never 0. One that the device
+    /// gave is not used again.
     public let portID: UInt32
     public let access: Access
     let device: Device
+    /// Who takes the handle's messages; nil if they wait in its queues.
+    private let receiver: (any MessageReceiver)?
     let state: Mutex<State>
 
     struct State: ~Copyable {
@@ -40,10 +44,11 @@ public final class Handle: Sendable {
     /// Bytes that wait in a queue at most. An upcall takes up to 65 KiB; 4 MiB is what Open vSwitch asks of a socket.
     public static let queueCapacity = 4 << 20
 
-    init(portID: UInt32, access: Access, device: Device) {
+    init(portID: UInt32, access: Access, device: Device, receiver: (any MessageReceiver)? = nil) {
         self.portID = portID
         self.access = access
         self.device = device
+        self.receiver = receiver
         state = Mutex(State())
     }
 
@@ -85,9 +90,9 @@ public final class Handle: Sendable {
 
     // MARK: Queues
 
-    /// Appends a message to a queue and completes the request that waits for it.
-    /// - Returns: nil if there is no such queue, false if it is full.
-    func enqueue(_ message: RawSpan, _ queue: QueueKind) -> Bool? {
+    /// Gives a message to the receiver, or appends it to a queue and completes the request that waits for it.
+    func deliver(_ message: RawSpan, _ queue: QueueKind) -> UpcallResult {
+        if let receiver { return receiver.receive(message) }
         let (taken, pended) = state.withLock { state -> (Bool?, Pended?) in
             let taken: Bool?
             switch queue {
@@ -98,7 +103,8 @@ public final class Handle: Sendable {
             return (taken, state.pended.take())
         }
         pended?.complete(.success)
-        return taken
+        guard let taken else { return .noReceiver }
+        return taken ? .delivered : .queueFull
     }
 
     /// Moves the oldest message of a queue to the output.
@@ -140,14 +146,16 @@ public final class Handle: Sendable {
         return IOResult(.success)
     }
 
-    /// Joins or leaves a queue. Joining twice is joining once.
+    /// Joins or leaves a queue. Joining twice is joining once. With a receiver there are groups, and no queues.
     func subscribe(_ subscription: Subscription) -> IOResult {
         var cancelled: Pended?
         let result: IOResult = state.withLock { state in
             guard !state.isClosed else { return IOResult(.invalidParameter) }
             switch (subscription.queue, subscription.join) {
             case (.packet, true):
-                if state.packets == nil { state.packets = MessageQueue(capacity: Self.queueCapacity) }
+                if receiver == nil, state.packets == nil {
+                    state.packets = MessageQueue(capacity: Self.queueCapacity)
+                }
             case (.packet, false):
                 state.packets = nil
                 if state.pended?.queue == .packet { cancelled = state.pended.take() }
@@ -155,7 +163,9 @@ public final class Handle: Sendable {
                 guard MulticastGroup.all.contains(subscription.group) else { return IOResult(.invalidParameter) }
                 // What other clients do is the administrator's to see.
                 guard subscription.group != .trace || access == .change else { return IOResult(.accessDenied) }
-                if state.events == nil { state.events = MessageQueue(capacity: Self.queueCapacity) }
+                if receiver == nil, state.events == nil {
+                    state.events = MessageQueue(capacity: Self.queueCapacity)
+                }
                 state.groups.insert(subscription.group)
             case (.event, false):
                 guard MulticastGroup.all.contains(subscription.group) else { return IOResult(.invalidParameter) }

@@ -10,7 +10,7 @@ final class HandleRegistry: UpcallReceiver {
     private struct State {
         var handles: [UInt32: Handle] = [:]
         var members: [MulticastGroup: [Handle]] = [:]
-        var nextPortID: UInt32 = 1
+        var nextPortID = HandleRegistry.firstPortID
     }
 
     private let state = Mutex(State())
@@ -20,23 +20,55 @@ final class HandleRegistry: UpcallReceiver {
     /// Handles that may be open at the same time.
     static let maximumHandles = 4096
 
+    /// The port IDs that the device gives. Netlink sockets of Linux have others: the number of their process, which is at
+    /// most 2^22, or from 2^31 on.
+    private static let firstPortID: UInt32 = 1 << 30
+    private static let lastPortID: UInt32 = 0x7fff_ffff
+
     var count: Int { state.withLock { $0.handles.count } }
 
-    /// Opens a handle; nil if there are too many.
-    func open(_ access: Access, _ device: Device) -> Handle? {
-        state.withLock { state in
+    /// Opens a handle with a port ID of the device.
+    /// - Throws: `insufficientResources` if there are too many.
+    func open(_ access: Access, _ device: Device) throws(DeviceError) -> Handle {
+        let handle: Handle? = state.withLock { state in
             guard state.handles.count < Self.maximumHandles else { return nil }
-            // After the number has wrapped, IDs that are still open are passed over.
-            while state.nextPortID == 0 || state.handles[state.nextPortID] != nil { state.nextPortID &+= 1 }
-            let handle = Handle(portID: state.nextPortID, access: access, device: device)
-            state.nextPortID &+= 1
-            state.handles[handle.portID] = handle
+            var portID = state.nextPortID
+            // After the numbers have come round, those that are still open are passed over.
+            while state.handles[portID] != nil { portID = Self.portID(after: portID) }
+            state.nextPortID = Self.portID(after: portID)
+            let handle = Handle(portID: portID, access: access, device: device)
+            state.handles[portID] = handle
             return handle
         }
+        guard let handle else { throw Self.tooManyHandles }
+        return handle
     }
+
+    private static func portID(after portID: UInt32) -> UInt32 {
+        portID == lastPortID ? firstPortID : portID + 1
+    }
+
+    /// Opens a handle with a port ID from outside.
+    /// - Throws: `deviceBusy` if another handle has it, `insufficientResources`.
+    func open(
+        _ access: Access, _ device: Device, portID: UInt32, receiver: any MessageReceiver
+    ) throws(DeviceError) -> Handle {
+        let result: Result<Handle, DeviceError> = state.withLock { state in
+            guard state.handles[portID] == nil else { return .failure(DeviceError(.deviceBusy)) }
+            guard state.handles.count < Self.maximumHandles else { return .failure(Self.tooManyHandles) }
+            let handle = Handle(portID: portID, access: access, device: device, receiver: receiver)
+            state.handles[portID] = handle
+            return .success(handle)
+        }
+        return try result.get()
+    }
+
+    private static let tooManyHandles = DeviceError(.insufficientResources, information: maximumHandles)
 
     func remove(_ handle: Handle) {
         state.withLock { state in
+            // Its port ID may have come to another handle since it was closed.
+            guard state.handles[handle.portID] === handle else { return }
             state.handles[handle.portID] = nil
             for group in MulticastGroup.all { leave(handle, group, &state) }
         }
@@ -74,7 +106,7 @@ final class HandleRegistry: UpcallReceiver {
     func multicast(_ message: RawSpan, to group: MulticastGroup, except: UInt32 = 0) {
         guard hasMembers(group) else { return }
         for handle in state.withLock({ $0.members[group] ?? [] }) where handle.portID != except {
-            _ = handle.enqueue(message, .event)
+            _ = handle.deliver(message, .event)
         }
     }
 
@@ -83,9 +115,7 @@ final class HandleRegistry: UpcallReceiver {
     /// Gives an upcall to the handle it is for, and a copy to those who watch all upcalls.
     func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult {
         multicast(message, to: .packet)
-        guard let handle = state.withLock({ $0.handles[portID] }),
-            let taken = handle.enqueue(message, .packet)
-        else { return .noReceiver }
-        return taken ? .delivered : .queueFull
+        guard let handle = state.withLock({ $0.handles[portID] }) else { return .noReceiver }
+        return handle.deliver(message, .packet)
     }
 }

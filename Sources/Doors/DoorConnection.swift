@@ -6,16 +6,22 @@ final class DoorConnection {
     /// Never used again, so that a late completion finds nobody.
     let id: UInt64
     let socket: UnixSocket
-    let handle: Handle
+    /// The user that the peer was when it connected.
+    let user: UInt32
+    /// Another one after the connection has bound a Netlink socket.
+    var handle: Handle
+    /// What the connection is to the Netlink door.
+    var netlink = NetlinkBinding.none
     /// What epoll was last told to look for.
     var interest: DoorEpoll.Events = .readable
     /// Datagrams that did not fit the peer's buffer, the oldest first. At most one answer and one completion, as no
     /// request is taken while there are any.
     private var waiting: [[UInt8]] = []
 
-    init(id: UInt64, socket: UnixSocket, handle: Handle) {
+    init(id: UInt64, socket: UnixSocket, user: UInt32, handle: Handle) {
         self.id = id
         self.socket = socket
+        self.user = user
         self.handle = handle
     }
 

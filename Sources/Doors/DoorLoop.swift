@@ -15,17 +15,20 @@ final class DoorLoop {
     private let options: UnixSocketDoor.Options
     private let group: UInt32
     private let epoll: DoorEpoll
+    private let netlink: NetlinkDoor
     private var connections: [UInt64: DoorConnection] = [:]
     private var nextID = firstConnection
     /// Whether the listener is waited for; not for a moment after the system had no descriptor left.
     private var isAccepting = true
+    private var spin = BriefSpin()
     /// A request of full size.
     private var buffer = [UInt8](repeating: 0, count: DoorRequest.size + DoorLimits.input)
 
     // What epoll gives back for each descriptor.
     private static let listenerID: UInt64 = 0
     private static let mailboxID: UInt64 = 1
-    private static let firstConnection: UInt64 = 2
+    private static let netlinkID: UInt64 = 2
+    private static let firstConnection: UInt64 = 3
 
     /// Requests of one connection that are carried out before the others have their turn.
     private static let requestsPerTurn = 32
@@ -33,8 +36,8 @@ final class DoorLoop {
     private static let pause: Int32 = 200
 
     init(
-        device: Device, listener: UnixSocket, mailbox: DoorMailbox, epoll: DoorEpoll,
-        options: UnixSocketDoor.Options, group: UInt32
+        device: Device, listener: UnixSocket, mailbox: DoorMailbox, netlink: NetlinkUserSocket,
+        namespace: NetworkNamespace, epoll: DoorEpoll, options: UnixSocketDoor.Options, group: UInt32
     ) {
         self.device = device
         self.listener = listener
@@ -42,25 +45,31 @@ final class DoorLoop {
         self.epoll = epoll
         self.options = options
         self.group = group
+        self.netlink = NetlinkDoor(device: device, socket: netlink, namespace: namespace, mailbox: mailbox)
     }
 
-    /// Makes what the thread waits with: `listener` and `mailbox` are in it.
-    static func makeEpoll(_ listener: UnixSocket, _ mailbox: DoorMailbox) throws(LinuxError) -> DoorEpoll {
+    /// Makes what the thread waits with: `listener`, `mailbox` and `netlink` are in it.
+    static func makeEpoll(
+        _ listener: UnixSocket, _ mailbox: DoorMailbox, _ netlink: NetlinkUserSocket
+    ) throws(LinuxError) -> DoorEpoll {
         let epoll = try DoorEpoll()
         try epoll.add(listener.descriptor, id: listenerID, .readable)
         try epoll.add(mailbox.event.descriptor, id: mailboxID, .readable)
+        try epoll.add(netlink.descriptor, id: netlinkID, .readable)
         return epoll
     }
 
     /// Serves until the mailbox says stop; then all connections are closed.
     func run() {
         while !mailbox.isStopping {
-            let news = epoll.wait(milliseconds: isAccepting ? -1 : Self.pause)
+            let news = wait()
             if !isAccepting { acceptAgain() }
+            netlink.tellOfLosses()
             for (id, events) in news {
                 switch id {
                 case Self.listenerID: accept()
                 case Self.mailboxID: complete()
+                case Self.netlinkID: netlink.receiveNonces()
                 // One that was closed a moment ago is not there any more.
                 default: if let connection = connections[id] { serve(connection, events) }
                 }
@@ -68,6 +77,21 @@ final class DoorLoop {
         }
         for connection in connections.values { connection.handle.close() }
         connections = [:]
+    }
+
+    /// Waits until something has come: at first, for a short while, without sleeping.
+    private func wait() -> [(id: UInt64, events: DoorEpoll.Events)] {
+        let soon = spin.wait { () -> [(id: UInt64, events: DoorEpoll.Events)]? in
+            let news = epoll.wait(milliseconds: 0)
+            return news.isEmpty ? nil : news
+        }
+        return soon ?? epoll.wait(milliseconds: patience)
+    }
+
+    /// Milliseconds until something is to be tried again although nothing has come; -1 for never.
+    private var patience: Int32 {
+        if netlink.hasUntoldLosses { return Int32(NetlinkEndpoint.noticePause) }
+        return isAccepting ? -1 : Self.pause
     }
 
     // MARK: Connections
@@ -85,12 +109,13 @@ final class DoorLoop {
         }
         let socket = UnixSocket(Descriptor(raw))
         socket.setSendBuffer(bytes: DoorLimits.sendBuffer)
-        guard let access = (try? DoorPeer(socket))?.access(group: group, isOpenForReading: options.openForReading)
+        guard let peer = try? DoorPeer(socket),
+            let access = peer.access(group: group, isOpenForReading: options.openForReading)
         else { return refuse(socket, .accessDenied) }
         guard connections.count < options.maximumConnections else { return refuse(socket, .insufficientResources) }
         let handle: Handle
         do { handle = try device.open(access) } catch { return refuse(socket, error.status) }
-        let connection = DoorConnection(id: nextID, socket: socket, handle: handle)
+        let connection = DoorConnection(id: nextID, socket: socket, user: peer.user, handle: handle)
         nextID += 1
         guard (try? epoll.add(socket.descriptor, id: connection.id, connection.interest)) != nil,
             connection.send(DoorGreeting(.success, portID: handle.portID, access: access).bytes)
@@ -110,7 +135,7 @@ final class DoorLoop {
     private func close(_ connection: DoorConnection) {
         // Closing the socket takes it out of epoll: nobody else holds the descriptor.
         connections[connection.id] = nil
-        connection.handle.close()
+        netlink.release(connection)
     }
 
     // MARK: Requests
@@ -184,9 +209,11 @@ final class DoorLoop {
         guard (try? writer.append(raw: blank.bytes)) != nil else { return blank.bytes }
         let id = connection.id
         let tag = request.tag
-        let result = connection.handle.control(request.code, input: input, output: &writer) { [mailbox] status in
-            mailbox.post(DoorMailbox.Completion(connection: id, tag: tag, status: status))
-        }
+        let result =
+            netlink.control(request.code, input, &writer, connection)
+            ?? connection.handle.control(request.code, input: input, output: &writer) { [mailbox] status in
+                mailbox.post(DoorMailbox.Completion(connection: id, tag: tag, status: status))
+            }
         guard result.status != .pending else { return nil }
         let answer = DoorAnswer(tag: tag, result, outputLength: writer.count - DoorAnswer.size)
         writer.replace(at: 0, with: answer.bytes)
@@ -195,7 +222,9 @@ final class DoorLoop {
 
     /// Answers the pended requests that have been completed.
     private func complete() {
-        for completion in mailbox.take() {
+        let (completions, hasLoss) = mailbox.take()
+        if hasLoss { netlink.noteLoss() }
+        for completion in completions {
             guard let connection = connections[completion.connection] else { continue }
             let answer = DoorAnswer(tag: completion.tag, IOResult(completion.status))
             guard connection.send(answer.bytes) else {

@@ -2,7 +2,8 @@ import LinuxSystem
 import OpenvSwitch
 import Synchronization
 
-/// What other threads leave for the door's thread: completions of pended requests, and the wish to stop.
+/// What other threads leave for the door's thread: completions of pended requests, the news that a
+/// Netlink client lost messages, and the wish to stop.
 final class DoorMailbox: Sendable {
     /// The end of a pended request.
     struct Completion: Sendable {
@@ -13,6 +14,7 @@ final class DoorMailbox: Sendable {
 
     private struct State {
         var completions: [Completion] = []
+        var hasLoss = false
         var isStopping = false
     }
 
@@ -35,18 +37,27 @@ final class DoorMailbox: Sendable {
         if isFirst { event.signal() }
     }
 
+    /// Leaves the news that a Netlink client lost messages and is to be told of it.
+    func postLoss() {
+        let isFirst = state.withLock { state in
+            defer { state.hasLoss = true }
+            return !state.hasLoss
+        }
+        if isFirst { event.signal() }
+    }
+
     func stop() {
         state.withLock { $0.isStopping = true }
         event.signal()
     }
 
     /// Takes what has been left.
-    func take() -> [Completion] {
-        // Before the list is taken, so that what comes meanwhile signals again.
+    func take() -> (completions: [Completion], hasLoss: Bool) {
+        // Before the state is taken, so that what comes meanwhile signals again.
         event.drain()
         return state.withLock { state in
-            defer { state.completions = [] }
-            return state.completions
+            defer { (state.completions, state.hasLoss) = ([], false) }
+            return (state.completions, state.hasLoss)
         }
     }
 }

@@ -16,8 +16,8 @@ public final class UnixSocketConnection: DeviceConnection {
     /// What the handle may do.
     public let access: Access
     private let state: Mutex<State>
-    /// The buffer that datagrams are received into; its lock is held by the one who receives.
-    private let receiver: Mutex<[UInt8]>
+    /// What datagrams are received with; its lock is held by the one who receives.
+    private let receiver: Mutex<Receiver>
 
     private struct State: ~Copyable {
         /// nil once the connection is closed.
@@ -32,6 +32,11 @@ public final class UnixSocketConnection: DeviceConnection {
         var watch: ReceiveWatch?
 
         var pended: Int { waiting.values.count { if case .task = $0 { true } else { false } } }
+    }
+
+    private struct Receiver {
+        var buffer: [UInt8]
+        var spin = BriefSpin()
     }
 
     private enum Waiter {
@@ -50,7 +55,7 @@ public final class UnixSocketConnection: DeviceConnection {
         portID = greeting.portID
         access = greeting.access
         state = Mutex(State(socket: socket))
-        receiver = Mutex(buffer)
+        receiver = Mutex(Receiver(buffer: buffer))
     }
 
     deinit { close() }
@@ -66,9 +71,12 @@ public final class UnixSocketConnection: DeviceConnection {
             throw error
         }
         while true {
-            let answer: Result<Answer, DeviceError>? = receiver.withLock { buffer in
+            let answer: Result<Answer, DeviceError>? = receiver.withLock { receiver in
                 if let answer = fetch(tag) { return answer }
-                receive(&buffer, socket, waiting: true)
+                let isReceived: Void? = receiver.spin.wait { [self] in
+                    receive(&receiver.buffer, socket, waiting: false) ? () : nil
+                }
+                if isReceived == nil { receive(&receiver.buffer, socket, waiting: true) }
                 return fetch(tag)
             }
             guard let answer else { continue }
@@ -161,8 +169,8 @@ public final class UnixSocketConnection: DeviceConnection {
 
     /// Receives what is there, for those who wait without a thread.
     private func receiveAvailable(_ socket: UnixSocket) {
-        receiver.withLock { buffer in
-            while state.withLock({ $0.pended > 0 }), receive(&buffer, socket, waiting: false) {}
+        receiver.withLock { receiver in
+            while state.withLock({ $0.pended > 0 }), receive(&receiver.buffer, socket, waiting: false) {}
         }
     }
 

@@ -57,11 +57,14 @@ public final class UnixSocketDoor: Sendable {
         let group = group
         do throws(LinuxError) {
             let mailbox = try DoorMailbox()
-            let epoll = try DoorLoop.makeEpoll(listener, mailbox)
+            let netlink = try NetlinkUserSocket()
+            let namespace = try NetworkNamespace()
+            let epoll = try DoorLoop.makeEpoll(listener, mailbox, netlink)
             self.mailbox = mailbox
             let thread = try PlainThread(name: "martlet-door") {
                 DoorLoop(
-                    device: device, listener: listener, mailbox: mailbox, epoll: epoll, options: options, group: group
+                    device: device, listener: listener, mailbox: mailbox, netlink: netlink, namespace: namespace,
+                    epoll: epoll, options: options, group: group
                 ).run()
             }
             state = Mutex(State(file: file, thread: thread))

@@ -71,7 +71,7 @@ public struct ErrorMessage: Equatable, Sendable {
         var failure = NetlinkError(.noSpace, at: start)
         for (capped, attributes) in [(error == 0, true), (true, true), (true, false)] {
             do {
-                try write(request, capped: capped, attributes: attributes, to: &writer)
+                try write(answering: request, capped: capped, attributes: attributes, to: &writer)
                 return
             } catch {
                 writer.truncate(to: start)
@@ -81,15 +81,24 @@ public struct ErrorMessage: Equatable, Sendable {
         throw failure
     }
 
-    private func write(
-        _ requestBytes: RawSpan, capped: Bool, attributes: Bool, to writer: inout MessageWriter
+    /// Writes the message in the form that the requester's socket asks for.
+    /// - Parameters:
+    ///   - requestBytes: the request that is answered.
+    ///   - capped: whether of the request only its header follows (`NETLINK_CAP_ACK`).
+    ///   - attributes: whether the extended ack follows (`NETLINK_EXT_ACK`).
+    ///   - portID: the requester's port ID; nil for the one in the request.
+    /// - Throws: `noSpace`, and what writing the extended ack throws. Part of the message may have been written then.
+    public func write(
+        answering requestBytes: RawSpan, capped: Bool, attributes: Bool, portID: UInt32? = nil,
+        to writer: inout MessageWriter
     ) throws(NetlinkError) {
         let hasAttributes = attributes && (message != nil || offset != nil)
         var flags: MessageFlags = []
         if capped { flags.insert(.capped) }
         if hasAttributes { flags.insert(.ackAttributes) }
         let mark = try writer.begin(
-            MessageHeader(type: .error, flags: flags, sequence: request.sequence, portID: request.portID))
+            MessageHeader(
+                type: .error, flags: flags, sequence: request.sequence, portID: portID ?? request.portID))
         try writer.append(raw: error)
         try writer.append(raw: request.length)
         try writer.append(raw: request.type.rawValue)

@@ -30,8 +30,10 @@ public struct Family: Hashable, Sendable {
     /// `ovs_win_netdev`: the interfaces of the host.
     public static let netdev = Family(
         name: "ovs_win_netdev", id: 22, version: 1, maximumAttribute: NetdevAttribute.maximum, group: .netdev)
+    public static let meter = Family(name: "ovs_meter", id: 23, version: 1, maximumAttribute: 9, group: .meter)
+    public static let ctLimit = Family(name: "ovs_ct_limit", id: 24, version: 1, maximumAttribute: 1, group: .ctLimit)
 
-    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev]
+    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev, .meter, .ctLimit]
 
     /// The family with this message type, or nil.
     public static func with(id: UInt16) -> Family? { all.first { $0.id == id } }
@@ -54,8 +56,14 @@ public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
     public static let netdev = MulticastGroup(rawValue: 105)
     /// Every I/O control on any handle, for those who want to see what a client does.
     public static let trace = MulticastGroup(rawValue: 106)
+    /// Meters; nothing is ever sent to it, as in the kernel.
+    public static let meter = MulticastGroup(rawValue: 107)
+    /// Limits of connection tracking; nothing is ever sent to it, as in the kernel.
+    public static let ctLimit = MulticastGroup(rawValue: 108)
 
-    public static let all: [MulticastGroup] = [.vport, .datapath, .flow, .packet, .netdev, .trace]
+    public static let all: [MulticastGroup] = [
+        .vport, .datapath, .flow, .packet, .netdev, .trace, .meter, .ctLimit,
+    ]
 
     /// The group's name, as `CTRL_ATTR_MCAST_GRP_NAME` gives it.
     public var name: String {
@@ -66,6 +74,8 @@ public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
         case .packet: "ovs_packet"
         case .netdev: "ovs_win_netdev"
         case .trace: "trace"
+        case .meter: "ovs_meter"
+        case .ctLimit: "ovs_ct_limit"
         default: "\(rawValue)"
         }
     }

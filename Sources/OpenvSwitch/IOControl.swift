@@ -40,8 +40,27 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     /// No input; output is `DeviceVersion`. No Netlink.
     public static let getVersion = IOControlCode(function: 0x804, method: 0, access: 1)
 
+    // Of the Netlink door: the Unix-socket door answers them, the device does not know them. No Netlink but inside a
+    // datagram.
+
+    /// No input; output is how to prove which Netlink socket is the client's.
+    public static let netlinkOpen = IOControlCode(function: 0x810, method: 0, access: 1)
+    /// No input; output is the port ID (u32) of the client's Netlink socket, which the handle has from then on.
+    public static let netlinkBind = IOControlCode(function: 0x811, method: 0, access: 1)
+    /// Input is a datagram of the client; output is how far it was carried out. Replies go to the client's socket.
+    public static let netlinkSend = IOControlCode(function: 0x812, method: 0, access: 1)
+    /// Input is a `DumpCursor` and a dump request; output is a `DumpCursor`. The messages go to the client's socket.
+    public static let netlinkPull = IOControlCode(function: 0x813, method: 0, access: 1)
+    /// Input is a datagram, which goes to the client's socket as it is.
+    public static let netlinkForward = IOControlCode(function: 0x814, method: 0, access: 1)
+
+    /// The codes that the device answers.
     public static let all: [IOControlCode] = [
         .getPortID, .read, .readEvent, .readPacket, .write, .transact, .dump, .subscribe, .pend, .cancel, .getVersion,
+    ]
+    /// The codes of the Netlink door.
+    public static let netlink: [IOControlCode] = [
+        .netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward,
     ]
 
     /// The function number (12 bits).
@@ -61,6 +80,11 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
         case .pend: "pend"
         case .cancel: "cancel"
         case .getVersion: "getVersion"
+        case .netlinkOpen: "netlinkOpen"
+        case .netlinkBind: "netlinkBind"
+        case .netlinkSend: "netlinkSend"
+        case .netlinkPull: "netlinkPull"
+        case .netlinkForward: "netlinkForward"
         default: "0x" + String(rawValue, radix: 16)
         }
     }
