@@ -33,7 +33,7 @@ extension ActionCompiler {
 
     private static let settable: Set<UInt16> = [
         KeyAttribute.priority, KeyAttribute.skbMark, KeyAttribute.ethernet, KeyAttribute.ipv4, KeyAttribute.ipv6,
-        KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp,
+        KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp, KeyAttribute.mpls,
     ]
 
     private func instruction(
@@ -111,6 +111,10 @@ extension ActionCompiler {
                 return .setSCTP(ports(source, destination, sourceBits, destinationBits))
             }
             return .setSCTP(ports(source, destination, .max, .max))
+        case (.mpls(let entry), let mask):
+            guard current.etherType.isMPLS else { throw fail("set(mpls): the packet is not known to be MPLS", field) }
+            if case .mpls(let bits)? = mask { return .setMPLS(entry, mask: bits) }
+            return .setMPLS(entry, mask: .max)
         }
     }
 

@@ -20,11 +20,15 @@ struct ActionCompiler {
         var hasVLAN: Bool
         /// The packet has an Ethernet header.
         var hasEthernet: Bool
+        /// MPLS labels that the key says are there, and those pushed, less those popped. Less than 0 if labels were popped
+        /// that the key does not name.
+        var labels: Int
 
         init(_ key: FlowKey) {
             etherType = key.etherType
             hasVLAN = key.vlanTCI & FlowKey.vlanPresent != 0
             hasEthernet = key.kind != 0
+            labels = key.etherType.isMPLS ? key.mplsPresence.nonzeroBitCount : 0
         }
     }
 
@@ -93,6 +97,8 @@ struct ActionCompiler {
             // As in the kernel, also if an inner tag is left.
             current.hasVLAN = false
             instructions.append(.popVLAN)
+        case ActionAttribute.pushMPLS, ActionAttribute.addMPLS: instructions.append(try pushMPLS(action, &current))
+        case ActionAttribute.popMPLS: instructions.append(try popMPLS(action, &current))
         case ActionAttribute.trunc:
             let length: UInt32 = try exact(action)
             guard length >= 14 else {
