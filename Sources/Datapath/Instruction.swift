@@ -13,8 +13,11 @@ enum Instruction: BitwiseCopyable {
     case setTCP(PortsEdit)
     case setUDP(PortsEdit)
     case setSCTP(PortsEdit)
+    case setMPLS(UInt32, mask: UInt32)
     case pushVLAN(tpid: UInt16, tci: UInt16)
     case popVLAN
+    case pushMPLS(entry: UInt32, etherType: UInt16)
+    case popMPLS(etherType: UInt16)
     case truncate(Int)
     case drop
 }

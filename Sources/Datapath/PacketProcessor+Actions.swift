@@ -62,6 +62,13 @@ extension ProcessorState {
             // Without a tag there is nothing to take off, and the packet goes on.
             _ = HeaderEdit.popVLAN(&working.packet, &working.offsets, key: &working.key)
             return true
+        case .setMPLS(let entry, let mask):
+            return HeaderEdit.setMPLS(&working.packet, working.offsets, entry: entry, mask: mask, key: &working.key)
+        case .pushMPLS(let entry, let etherType):
+            return HeaderEdit.pushMPLS(
+                &working.packet, &working.offsets, entry: entry, etherType: etherType, key: &working.key)
+        case .popMPLS(let etherType):
+            return HeaderEdit.popMPLS(&working.packet, &working.offsets, etherType: etherType, key: &working.key)
         case .output, .userspace, .truncate, .drop, .setPriority, .setMark: return true
         }
     }
@@ -74,7 +81,7 @@ extension ProcessorState {
         guard let port = unsafe ports.pointee.entry(Int(number)) else { return }
         if working.truncation < working.packet.length {
             unsafe outputTruncated(&working, to: port)
-        } else if unsafe !port.pointee.takesOffloads
+        } else if unsafe (!port.pointee.takesOffloads || working.key.etherType.isMPLS)
             && (working.packet.offload.isSegmented || working.packet.offload.isChecksumPartial)
         {
             unsafe outputCompleted(&working, to: port)
@@ -95,7 +102,8 @@ extension ProcessorState {
         unsafe enqueue(cut, to: port, &working)
     }
 
-    /// Queues what the packet is on the wire, for a device that takes no work left undone.
+    /// Queues what the packet is on the wire: for a device that takes no work left undone, and of a packet with an MPLS
+    /// label stack, behind which a host does not find the headers that it would have to change.
     private mutating func outputCompleted(_ working: inout Working, to port: UnsafeMutablePointer<PortEntry>) {
         let segments = Segmentation.count(working.packet)
         for index in 0..<segments {

@@ -32,6 +32,13 @@ extension Action {
             try writer.append(raw: tci.bigEndian)
             try writer.end(nested: mark)
         case .popVLAN: try writer.append(flag: ActionAttribute.popVLAN)
+        case .pushMPLS(let entry, let etherType):
+            let mark = try writer.begin(nested: ActionAttribute.pushMPLS)
+            try writer.append(raw: entry.bigEndian)
+            try writer.append(raw: etherType.bigEndian)
+            try writer.append(raw: UInt16(0))
+            try writer.end(nested: mark)
+        case .popMPLS(let etherType): try writer.append(ActionAttribute.popMPLS, bigEndian: etherType)
         case .truncate(let length): try writer.append(ActionAttribute.trunc, length)
         case .drop(let reason): try writer.append(ActionAttribute.drop, reason)
         case .other(let type, let payload): try writer.append(type, bytes: payload)
@@ -79,6 +86,19 @@ extension Action {
         case ActionAttribute.popVLAN:
             if payload.byteCount == 0 {
                 self = .popVLAN
+                return
+            }
+        case ActionAttribute.pushMPLS:
+            // Two bytes that fill the C structure up; other than 0 they could not be given back.
+            if payload.byteCount == 8, let entry: UInt32 = payload.loadBigEndian(at: 0),
+                let etherType: UInt16 = payload.loadBigEndian(at: 4), let rest: UInt16 = payload.load(at: 6), rest == 0
+            {
+                self = .pushMPLS(entry: entry, etherType: etherType)
+                return
+            }
+        case ActionAttribute.popMPLS:
+            if payload.byteCount == 2, let etherType: UInt16 = payload.loadBigEndian(at: 0) {
+                self = .popMPLS(etherType: etherType)
                 return
             }
         case ActionAttribute.trunc:

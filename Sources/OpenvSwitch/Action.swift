@@ -16,6 +16,11 @@ public enum Action: Equatable, Sendable {
     case pushVLAN(tpid: UInt16, tci: UInt16)
     /// Take the outermost VLAN tag off.
     case popVLAN
+    /// Put an MPLS label stack entry in front of the network header: label (20 bits), traffic class (3), bottom of stack
+    /// (1), TTL (8). The EtherType is that of the frame from then on, 0x8847 or 0x8848.
+    case pushMPLS(entry: UInt32, etherType: UInt16)
+    /// Take the outermost label stack entry off; the EtherType says what is behind it.
+    case popMPLS(etherType: UInt16)
     /// Cut what the next output or userspace action sends to so many bytes.
     case truncate(UInt32)
     /// Drop the packet, for this reason; must be the last action.
@@ -57,6 +62,8 @@ public enum FieldValue: Equatable, Sendable {
     case tcp(source: UInt16, destination: UInt16)
     case udp(source: UInt16, destination: UInt16)
     case sctp(source: UInt16, destination: UInt16)
+    /// The outermost label stack entry.
+    case mpls(UInt32)
 
     /// The key attribute's type number.
     public var attribute: UInt16 {
@@ -69,6 +76,7 @@ public enum FieldValue: Equatable, Sendable {
         case .tcp: KeyAttribute.tcp
         case .udp: KeyAttribute.udp
         case .sctp: KeyAttribute.sctp
+        case .mpls: KeyAttribute.mpls
         }
     }
 
@@ -107,6 +115,9 @@ public enum FieldValue: Equatable, Sendable {
         case KeyAttribute.sctp:
             guard let (source, destination) = ports() else { return nil }
             self = .sctp(source: source, destination: destination)
+        case KeyAttribute.mpls:
+            guard payload.byteCount == 4, let entry: UInt32 = payload.loadBigEndian(at: 0) else { return nil }
+            self = .mpls(entry)
         default: return nil
         }
     }
@@ -131,6 +142,7 @@ public enum FieldValue: Equatable, Sendable {
         case .tcp(let source, let destination), .udp(let source, let destination), .sctp(let source, let destination):
             try writer.append(raw: source.bigEndian)
             try writer.append(raw: destination.bigEndian)
+        case .mpls(let entry): try writer.append(raw: entry.bigEndian)
         }
     }
 }

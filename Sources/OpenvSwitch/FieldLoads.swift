@@ -2,7 +2,12 @@ import Netlink
 
 extension UInt16 {
     /// Whether an EtherType is that of a VLAN tag (802.1Q or 802.1ad).
+    @inlinable
     public var isVLANTPID: Bool { self == EtherType.vlan || self == EtherType.serviceVLAN }
+
+    /// Whether an EtherType says that an MPLS label stack follows (unicast or multicast, RFC 3032, 5).
+    @inlinable
+    public var isMPLS: Bool { self == EtherType.mplsUnicast || self == EtherType.mplsMulticast }
 }
 
 extension RawSpan {

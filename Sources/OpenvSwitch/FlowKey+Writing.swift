@@ -85,6 +85,7 @@ extension FlowKey {
         case EtherType.ipv4: try writeIPv4(output, to: &writer)
         case EtherType.ipv6: try writeIPv6(output, to: &writer)
         case EtherType.arp, EtherType.rarp: try writeARP(output, to: &writer)
+        case EtherType.mplsUnicast, EtherType.mplsMulticast: try writeMPLS(output, to: &writer)
         default: break
         }
         if etherType == EtherType.ipv4 || etherType == EtherType.ipv6, fragment != Fragment.later {
@@ -124,6 +125,16 @@ extension FlowKey {
         try writer.append(mac: output.arpSourceMAC)
         try writer.append(mac: output.arpTargetMAC)
         try writer.append(raw: UInt16(0))
+        try writer.end(nested: mark)
+    }
+
+    /// One entry at least: an attribute without any would be refused when it comes back.
+    private func writeMPLS(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+        let entries = output.mplsEntries
+        let mark = try writer.begin(nested: KeyAttribute.mpls)
+        for index in 0..<min(max(output.mplsPresence.nonzeroBitCount, 1), entries.count) {
+            try writer.append(raw: entries[index].bigEndian)
+        }
         try writer.end(nested: mark)
     }
 

@@ -18,9 +18,10 @@
 ///      5    VLAN TPID       inner TPID    ttl     0         TCP flags
 ///      6    L4 source       L4 dest       IPv6 label
 ///      7…9  IPv4: src|dst   ARP/RARP: sip|tip, sha, tha (the operation is in IP proto)
+///      7…8  MPLS: first|second entry, third entry|which are there
 ///      7…15 IPv6: src, dst (7…10), ND target (11…12), ND sll, tll (13, 14), extension headers (15)
 ///
-/// Further words (tunnel, conntrack, MPLS, NSH) go behind word 15.
+/// Further words (tunnel, conntrack, NSH) go behind word 15.
 public struct FlowKey: Sendable, BitwiseCopyable {
     /// Number of 64-bit words.
     public static let wordCount = 16
@@ -195,6 +196,28 @@ extension FlowKey {
         get { words[9] }
         set { words[9] = newValue & 0xffff_ffff_ffff }
     }
+    /// The outermost entries of an MPLS label stack, 0 where there is none. An entry holds label (20 bits), traffic class
+    /// (3), bottom of stack (1) and TTL (8), as `OVS_KEY_ATTR_MPLS` has them.
+    @inlinable
+    public var mplsEntries: InlineArray<3, UInt32> {
+        get {
+            [
+                UInt32(truncatingIfNeeded: field(7, 32, 0xffff_ffff)),
+                UInt32(truncatingIfNeeded: field(7, 0, 0xffff_ffff)),
+                UInt32(truncatingIfNeeded: field(8, 32, 0xffff_ffff)),
+            ]
+        }
+        set {
+            words[7] = UInt64(newValue[0]) << 32 | UInt64(newValue[1])
+            setField(8, 32, 0xffff_ffff, UInt64(newValue[2]))
+        }
+    }
+    /// Which of `mplsEntries` are there: bit 0 stands for the outermost one.
+    @inlinable
+    public var mplsPresence: UInt8 {
+        get { UInt8(truncatingIfNeeded: field(8, 0, 0xff)) }
+        set { setField(8, 0, 0xff, UInt64(newValue)) }
+    }
     @inlinable
     public var ipv6Source: IPv6Address {
         get { IPv6Address(high: words[7], low: words[8]) }
@@ -233,6 +256,8 @@ extension FlowKey {
 
     /// `inPort` of a packet that came in on no port.
     public static let noPort: UInt16 = 0xffff
+    /// The most MPLS label stack entries that a key holds (`MPLS_LABEL_DEPTH`).
+    public static let maximumMPLSEntries = 3
     /// Bit of a VLAN TCI that says a tag is there (`VLAN_CFI_MASK`).
     public static let vlanPresent: UInt16 = 0x1000
 }

@@ -119,6 +119,10 @@ extension KeyLevels {
             mask.arpSourceMAC = .max
             mask.arpTargetMAC = .max
         }
+        if has(KeyAttribute.mpls) {
+            mask.mplsPresence = key.mplsPresence
+            for index in 0..<key.mplsPresence.nonzeroBitCount { mask.mplsEntries[index] = .max }
+        }
         for type in [KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp] where has(type) {
             mask.transportSource = .max
             mask.transportDestination = .max
@@ -194,6 +198,14 @@ extension KeyLevels {
             key.ipProtocol = UInt8(truncatingIfNeeded: operation)
             key.arpSourceMAC = payload.mac(at: 10)
             key.arpTargetMAC = payload.mac(at: 16)
+        }
+        if let payload = attribute(KeyAttribute.mpls)?.payload {
+            let count = payload.byteCount / 4
+            guard payload.byteCount % 4 == 0, 1...FlowKey.maximumMPLSEntries ~= count else {
+                throw fail("an MPLS label stack has one to three entries of four bytes", KeyAttribute.mpls)
+            }
+            for index in 0..<count { key.mplsEntries[index] = payload.loadBigEndian(at: 4 * index) ?? 0 }
+            key.mplsPresence = 1 << UInt8(count) - 1
         }
         for type in [KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp] {
             guard let payload = attribute(type)?.payload else { continue }

@@ -14,7 +14,8 @@ extension KeyLevels {
         allowed.subtract(
             KeyAttributeSet(
                 KeyAttribute.ipv4, KeyAttribute.ipv6, KeyAttribute.tcp, KeyAttribute.tcpFlags, KeyAttribute.udp,
-                KeyAttribute.sctp, KeyAttribute.icmp, KeyAttribute.icmpv6, KeyAttribute.arp, KeyAttribute.nd))
+                KeyAttribute.sctp, KeyAttribute.icmp, KeyAttribute.icmpv6, KeyAttribute.arp, KeyAttribute.nd,
+                KeyAttribute.mpls))
         allowed.formUnion(KeyAttributeSet(KeyAttribute.tunnel, KeyAttribute.inPort, KeyAttribute.etherType))
         let exactType = mask?.etherType == 0xffff
         let exactProtocol = mask?.ipProtocol == 0xff
@@ -28,7 +29,7 @@ extension KeyLevels {
         case EtherType.arp, EtherType.rarp:
             expect(KeyAttributeSet(KeyAttribute.arp), allowedIf: exactType)
         case EtherType.mplsUnicast, EtherType.mplsMulticast:
-            throw fail("MPLS keys are not supported by this datapath yet", KeyAttribute.mpls)
+            expect(KeyAttributeSet(KeyAttribute.mpls), allowedIf: exactType)
         case EtherType.nsh:
             throw fail("NSH keys are not supported by this datapath yet", KeyAttribute.nsh)
         case EtherType.ipv4:

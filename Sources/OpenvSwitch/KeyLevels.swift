@@ -53,6 +53,7 @@ struct KeyLevels: ~Escapable {
             KeyAttribute.tcpFlags: .exactly(2),
             KeyAttribute.dpHash: .exactly(4),
             KeyAttribute.recircID: .exactly(4),
+            KeyAttribute.mpls: .any,
             KeyAttribute.ipv6ExtensionHeaders: .exactly(2),
         ], strictness: .strict)
 

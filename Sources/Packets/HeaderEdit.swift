@@ -1,6 +1,6 @@
 public import OpenvSwitch
 
-/// Changes of a packet's headers, as the set and VLAN actions want them.
+/// Changes of a packet's headers, as the set, VLAN and MPLS actions want them.
 ///
 /// A field becomes `field & ~mask | value & mask`. Checksums are brought up to date without reading the payload, so
 /// that a wrong checksum stays wrong. The working key follows the packet. Every function but `popVLAN` answers false if

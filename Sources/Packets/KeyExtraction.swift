@@ -14,6 +14,34 @@ public enum KeyExtraction {
     ///   - key: zero but for those fields.
     /// - Returns: where the headers begin, or nil if the frame is shorter than an Ethernet header and is to be dropped.
     public static func extract(_ frame: RawSpan, offload: Offload, into key: inout FlowKey) -> HeaderOffsets? {
+        guard var offsets = linkLayer(frame, into: &key) else { return nil }
+        networkLayer(frame, offload, &offsets, into: &key)
+        return offsets
+    }
+
+    /// As `extract`, but where an MPLS label stack stands the key is that of the IP packet behind it, whose version tells
+    /// its EtherType: for those who need to know where the transport header is.
+    /// - Returns: nil also if there is no IP packet behind the stack, or the stack has more than `maximumEntries`.
+    static func extractBehindMPLS(_ frame: RawSpan, offload: Offload, into key: inout FlowKey) -> HeaderOffsets? {
+        guard var offsets = linkLayer(frame, into: &key) else { return nil }
+        if key.etherType.isMPLS {
+            guard let packet = payload(behindMPLS: frame, at: offsets.network) else { return nil }
+            switch unsafe frame.bigEndian(packet, as: UInt8.self) &>> 4 {  // `payload` has checked a byte
+            case 4: key.etherType = EtherType.ipv4
+            case 6: key.etherType = EtherType.ipv6
+            default: return nil
+            }
+            offsets.network = packet
+        }
+        networkLayer(frame, offload, &offsets, into: &key)
+        return offsets
+    }
+
+    // MARK: Link layer
+
+    /// The Ethernet header with its tags, or nil if it is not there.
+    @inline(__always)
+    private static func linkLayer(_ frame: RawSpan, into key: inout FlowKey) -> HeaderOffsets? {
         guard let ethernet = EthernetHeader(frame) else { return nil }
         key.kind = 1
         key.ethernetSource = ethernet.source
@@ -24,23 +52,8 @@ public enum KeyExtraction {
         if VLANTag.isTPID(type) { type = tags(frame, &offsets, into: &key) }
         if type < EtherType.minimum { type = linkControl(frame, &offsets) }
         key.etherType = type
-
-        switch type {
-        case EtherType.ipv4: ipv4(frame, offload, &offsets, into: &key)
-        case EtherType.ipv6: ipv6(frame, offload, &offsets, into: &key)
-        case EtherType.arp, EtherType.rarp:
-            guard let arp = ARPHeader(frame, at: offsets.network) else { break }
-            key.ipProtocol = UInt8(exactly: arp.operation) ?? 0
-            key.ipv4Source = arp.sourceAddress
-            key.ipv4Destination = arp.targetAddress
-            key.arpSourceMAC = arp.sourceMAC
-            key.arpTargetMAC = arp.targetMAC
-        default: break
-        }
         return offsets
     }
-
-    // MARK: Link layer
 
     /// Up to two VLAN tags. A tag that is cut off is none: its TPID is the EtherType then.
     /// - Returns: the EtherType behind them.
@@ -68,6 +81,54 @@ public enum KeyExtraction {
     }
 
     // MARK: Network layer
+
+    /// What the EtherType says is at `offsets.network`.
+    @inline(__always)
+    private static func networkLayer(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) {
+        switch key.etherType {
+        case EtherType.ipv4: ipv4(frame, offload, &offsets, into: &key)
+        case EtherType.ipv6: ipv6(frame, offload, &offsets, into: &key)
+        case EtherType.arp, EtherType.rarp:
+            guard let arp = ARPHeader(frame, at: offsets.network) else { break }
+            key.ipProtocol = UInt8(exactly: arp.operation) ?? 0
+            key.ipv4Source = arp.sourceAddress
+            key.ipv4Destination = arp.targetAddress
+            key.arpSourceMAC = arp.sourceMAC
+            key.arpTargetMAC = arp.targetMAC
+        case EtherType.mplsUnicast, EtherType.mplsMulticast: mpls(frame, offsets, into: &key)
+        default: break
+        }
+    }
+
+    /// The outermost entries of an MPLS label stack, as many as are there in full. If not even one is, the key has one
+    /// entry of zeros, as a key without any could not be given back.
+    private static func mpls(_ frame: RawSpan, _ offsets: HeaderOffsets, into key: inout FlowKey) {
+        var entries: InlineArray<3, UInt32> = [0, 0, 0]
+        var count = 0
+        while count < entries.count, let entry = MPLSEntry(frame, at: offsets.network &+ count &* MPLSEntry.size) {
+            entries[count] = entry.word
+            count &+= 1
+            if entry.isBottom { break }
+        }
+        key.mplsEntries = entries
+        key.mplsPresence = 1 &<< UInt8(max(count, 1)) &- 1
+    }
+
+    /// More label stack entries than this are not looked through, so that a large frame full of them costs little.
+    static let maximumEntries = 32
+
+    /// Where the payload of an MPLS label stack begins, or nil if the stack has no end or nothing is behind it.
+    private static func payload(behindMPLS frame: RawSpan, at start: Int) -> Int? {
+        var offset = start
+        for _ in 0..<maximumEntries {
+            guard let entry = MPLSEntry(frame, at: offset) else { return nil }
+            offset &+= MPLSEntry.size
+            if entry.isBottom { return frame.holds(1, at: offset) ? offset : nil }
+        }
+        return nil
+    }
 
     @inline(__always)
     private static func ipv4(

@@ -2,7 +2,8 @@ import OpenvSwitch
 
 /// Cutting a packet that its host left whole into the packets it stands for (generic segmentation offload).
 ///
-/// TCP over IPv4 and IPv6, and UDP in datagrams of one size (`VIRTIO_NET_HDR_GSO_UDP_L4`), with up to two VLAN tags.
+/// TCP over IPv4 and IPv6, and UDP in datagrams of one size (`VIRTIO_NET_HDR_GSO_UDP_L4`), with up to two VLAN tags
+/// and an MPLS label stack.
 ///
 ///     for index in 0..<Segmentation.count(packet) { … Segmentation.writeSegment(index, of: packet, to: &slot) … }
 public enum Segmentation {
@@ -60,7 +61,7 @@ private struct SegmentLayout: BitwiseCopyable {
     init?(_ packet: Packet) {
         var key = FlowKey()
         guard packet.offload.segmentSize > 0,
-            let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key),
+            let offsets = KeyExtraction.extractBehindMPLS(packet.bytes, offload: packet.offload, into: &key),
             offsets.transport >= 0, key.fragment == Fragment.none
         else { return nil }
         isIPv4 = key.etherType == EtherType.ipv4

@@ -9,6 +9,13 @@ import Testing
         (.output(3), attribute(1, host(UInt32(3)))),
         (.popVLAN, attribute(5, [])),
         (.pushVLAN(tpid: 0x88a8, tci: 0x1064), attribute(4, [0x88, 0xa8, 0x10, 0x64])),
+        (
+            .pushMPLS(entry: 0x01020304, etherType: 0x8848),
+            attribute(9, [1, 2, 3, 4, 0x88, 0x48, 0, 0])
+        ),
+        (.popMPLS(etherType: 0x86dd), attribute(10, [0x86, 0xdd])),
+        (.set(.mpls(0x01020304)), attribute(3, attribute(21, [1, 2, 3, 4]))),
+        (.setMasked(.mpls(0x40), mask: .mpls(0xff)), attribute(11, attribute(21, [0, 0, 0, 0x40, 0, 0, 0, 0xff]))),
         (.truncate(100), attribute(13, host(UInt32(100)))),
         (.drop(7), attribute(24, host(UInt32(7)))),
         (.other(7, [1, 0, 0, 0]), attribute(7, [1, 0, 0, 0])),
@@ -46,7 +53,7 @@ import Testing
     }
 
     private func field(_ random: inout SplitMix64) -> FieldValue {
-        switch random.below(8) {
+        switch random.below(9) {
         case 0: .priority(random.number())
         case 1: .skbMark(random.number())
         case 2: .ethernet(source: random.mac(), destination: random.mac())
@@ -60,12 +67,13 @@ import Testing
                 trafficClass: random.number(), hopLimit: random.number(), fragment: random.number())
         case 5: .tcp(source: random.number(), destination: random.number())
         case 6: .udp(source: random.number(), destination: random.number())
+        case 7: .mpls(random.number())
         default: .sctp(source: random.number(), destination: random.number())
         }
     }
 
     private func action(_ random: inout SplitMix64) -> Action {
-        switch random.below(9) {
+        switch random.below(11) {
         case 0: return .output(random.number())
         case 1:
             return .userspace(
@@ -83,9 +91,11 @@ import Testing
         case 5: return .popVLAN
         case 6: return .truncate(random.number())
         case 7: return .drop(random.number())
+        case 8: return .pushMPLS(entry: random.number(), etherType: random.number())
+        case 9: return .popMPLS(etherType: random.number())
         default:
             let type = UInt16(
-                [0, 6, 7, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 99, 16383][random.below(21)])
+                [0, 6, 7, 8, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 99, 16383][random.below(19)])
             return .other(type, random.bytes(random.below(40)))
         }
     }
@@ -102,7 +112,8 @@ import Testing
     }
 
     private static let malformed: [(UInt16, [UInt8])] = [
-        (1, [1, 2, 3]), (1, [1, 2, 3, 4, 5]), (4, [1, 2, 3]), (5, [1]), (13, []), (24, [1]), (3, []),
+        (1, [1, 2, 3]), (1, [1, 2, 3, 4, 5]), (4, [1, 2, 3]), (5, [1]), (13, []), (24, [1]),
+        (9, [1, 2, 3, 4, 0x88, 0x47]), (9, [1, 2, 3, 4, 0x88, 0x47, 0, 1]), (10, [1]), (10, [1, 2, 3]), (3, []),
         (3, [1, 2, 3]), (11, [1]), (2, []), (2, [5, 0, 1, 0, 9]), (99, [1, 2, 3]),
     ]
 
@@ -168,7 +179,7 @@ import Testing
     }
 
     @Test func fieldsNeedTheirLength() {
-        let lengths: [UInt16: Int] = [2: 4, 15: 4, 4: 12, 7: 12, 8: 40, 9: 4, 10: 4, 17: 4]
+        let lengths: [UInt16: Int] = [2: 4, 15: 4, 4: 12, 7: 12, 8: 40, 9: 4, 10: 4, 17: 4, 21: 4]
         for (type, length) in lengths {
             let bytes = [UInt8](repeating: 1, count: length + 1)
             #expect(bytes.withSpan { FieldValue(attribute: type, $0.clamped(0..<length)) }?.attribute == type)

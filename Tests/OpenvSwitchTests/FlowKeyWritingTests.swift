@@ -66,6 +66,8 @@ import Testing
         }
         #expect(try types(key(frame(0x0806))) == metadata + [6, 13])
         #expect(try types(key(frame(0x8035))) == metadata + [6, 13])
+        #expect(try types(key(frame(0x8847))) == metadata + [6, 21])
+        #expect(try types(key(frame(0x8848, proto: 6))) == metadata + [6, 21])
         #expect(try types(key(frame(EtherType.ieee8022))) == metadata)
         var later = frame(0x0800, proto: 6)
         later.fragment = Fragment.later
@@ -122,6 +124,17 @@ import Testing
         #expect(try payload(3, mask(exact, over: none)) == host(UInt32.max))
     }
 
+    @Test func aLabelStackHasTheEntriesThatAreThere() throws {
+        var stack = frame(0x8847)
+        stack.mplsEntries = [0x01020304, 0x05060708, 0x090a0b0c]
+        for (presence, count) in [(UInt8(0), 4), (1, 4), (3, 8), (7, 12)] {
+            stack.mplsPresence = presence
+            #expect(try payload(21, key(stack)) == (1...12).prefix(count).map { UInt8($0) })
+            #expect(try payload(21, mask(stack, over: frame(0x8847))) == (1...12).prefix(count).map { UInt8($0) })
+        }
+        #expect(try payload(21, mask(FlowMask(), over: stack)) == [0, 0, 0, 0])
+    }
+
     @Test func theTypeOf8022StandsInTheMaskOnly() throws {
         let key = frame(EtherType.ieee8022)
         var exact = FlowMask()
@@ -140,7 +153,10 @@ import Testing
         )
         key.inPort = random.chance(4) ? FlowKey.noPort : UInt16(random.below(65535))
         key.kind = random.chance(5) ? 0 : 1
-        key.etherType = [0x0800, 0x86dd, 0x0806, 0x8035, 0x1234, EtherType.ieee8022, 0x8100, 0x88a8][random.below(8)]
+        key.etherType =
+            [
+                0x0800, 0x86dd, 0x0806, 0x8035, 0x8847, 0x8848, 0x1234, EtherType.ieee8022, 0x8100, 0x88a8,
+            ][random.below(10)]
         if key.kind == 1 {
             (key.ethernetSource, key.ethernetDestination) = (random.mac(), random.mac())
             if random.chance(2) {
@@ -166,6 +182,10 @@ import Testing
         case EtherType.arp, EtherType.rarp:
             (key.ipv4Source, key.ipv4Destination, key.ipProtocol) = (random.number(), random.number(), random.number())
             (key.arpSourceMAC, key.arpTargetMAC) = (random.mac(), random.mac())
+        case EtherType.mplsUnicast, EtherType.mplsMulticast:
+            let count = 1 + random.below(3)
+            key.mplsPresence = [1, 3, 7][count - 1]
+            for index in 0..<count { key.mplsEntries[index] = random.number() }
         default: break
         }
         return key
@@ -225,6 +245,12 @@ import Testing
         case EtherType.arp, EtherType.rarp:
             (mask.ipv4Source, mask.ipv4Destination, mask.ipProtocol) = (random.mask(), random.mask(), random.mask())
             (mask.arpSourceMAC, mask.arpTargetMAC) = (random.mask(), random.mask())
+        case EtherType.mplsUnicast, EtherType.mplsMulticast:
+            let count = 1 + random.below(3)
+            for index in 0..<count { mask.mplsEntries[index] = random.mask() }
+            // A mask of zeros counts as absent.
+            let entries = mask.mplsEntries
+            mask.mplsPresence = entries[0] | entries[1] | entries[2] == 0 ? 0 : [1, 3, 7][count - 1]
         default: break
         }
         return mask
@@ -332,6 +358,17 @@ import Testing
             #expect(other != key)
         }
         #expect(FlowMask().significantWords.isEmpty)
+    }
+
+    @Test func labelStackEntriesDoNotOverlap() {
+        var key = FlowKey()
+        key.mplsPresence = 7
+        for index in 0..<3 { key.mplsEntries[index] = 0x1111_1111 * UInt32(index + 1) }
+        for index in 0..<3 { #expect(key.mplsEntries[index] == 0x1111_1111 * UInt32(index + 1)) }
+        #expect(key.mplsPresence == 7)
+        key.mplsEntries[1] = 0
+        #expect((key.mplsEntries[0], key.mplsEntries[2], key.mplsPresence) == (0x1111_1111, 0x3333_3333, 7))
+        #expect(key.etherType == 0 && key.transportSource == 0)
     }
 
     @Test func noBytesTrap() {

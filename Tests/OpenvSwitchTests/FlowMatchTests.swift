@@ -67,9 +67,25 @@ import Testing
         }
     }
 
+    @Test func everyEntryOfALabelStackIsReadFromItsPlace() throws {
+        for type: UInt16 in [0x8847, 0x8848] {
+            for count in 1...3 {
+                let payload = (1...UInt8(4 * count)).map { $0 }
+                let match = try #require(accepted(ethernet() + etherType(type) + attribute(21, payload)))
+                let expected: [UInt32] = [0x01020304, 0x05060708, 0x090a0b0c]
+                for index in 0..<3 {
+                    #expect(match.key.mplsEntries[index] == (index < count ? expected[index] : 0))
+                    #expect(match.mask.mplsEntries[index] == (index < count ? .max : 0))
+                }
+                #expect(match.key.mplsPresence == [1, 3, 7][count - 1])
+                #expect(match.mask.mplsPresence == [1, 3, 7][count - 1])
+            }
+        }
+    }
+
     // MARK: Attributes
 
-    @Test(arguments: [UInt16(0), 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 40, 63, 64, 100, 16383])
+    @Test(arguments: [UInt16(0), 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 40, 63, 64, 100, 16383])
     func typesThatAreNotUsableAreRefused(type: UInt16) {
         let words = type == 0 ? "not known here" : "not known here in attribute \(type) "
         refused(ip + ipv4() + attribute(type, [0, 0, 0, 1]), nil, words)
@@ -107,6 +123,18 @@ import Testing
         )
         let key = attribute(type, [UInt8](repeating: 0, count: length + 1))
         refused(key, nil, "wrong length in attribute \(type) ")
+    }
+
+    @Test func aLabelStackHasOneToThreeEntries() {
+        let type = ethernet() + etherType(0x8847)
+        let words = "one to three entries of four bytes (key attribute 21)"
+        for length in [0, 1, 3, 5, 6, 7, 9, 11, 13, 16, 20, 4000] {
+            refused(type + ones(21, length), nil, words)
+            // A mask of nothing is absent, whatever its length.
+            if length > 0 { refused(type + mpls(1), exactType + ones(21, length), words) }
+            accepted(type + mpls(1), exactType + attribute(21, [UInt8](repeating: 0, count: length)))
+        }
+        for length in [4, 8, 12] { accepted(type + ones(21, length), exactType + ones(21, length)) }
     }
 
     @Test func trailingBytesAreRefused() {
@@ -181,6 +209,10 @@ import Testing
         refused(ip6, nil, "\(missing) (key attribute 8)")
         accepted(ip6 + ipv6())
         accepted(ip6 + ipv6() + extensionHeaders())
+        for type: UInt16 in [0x8847, 0x8848] {
+            refused(ethernet() + etherType(type), nil, "\(missing) (key attribute 21)")
+            accepted(ethernet() + etherType(type) + mpls(1))
+        }
         accepted(ethernet() + etherType(0x1234))
         for (network, ports) in [(ip + ipv4(proto: 17), 10), (ip6 + ipv6(proto: 17), 10)] {
             refused(network, nil, "\(missing) (key attribute \(ports))")
@@ -217,8 +249,6 @@ import Testing
     }
 
     @Test func keysThisDatapathDoesNotSupportAreRefused() {
-        refused(ethernet() + etherType(0x8847), nil, "MPLS keys are not supported")
-        refused(ethernet() + etherType(0x8848), nil, "MPLS keys are not supported")
         refused(ethernet() + etherType(0x894f), nil, "NSH keys are not supported")
         let tunnel = attribute(16, attribute(1, [10, 0, 0, 1]) + attribute(2, [10, 0, 0, 2]) + attribute(4, [64]))
         refused(tunnel + ip + ipv4(), nil, "tunnel keys are not supported")
@@ -244,12 +274,36 @@ import Testing
     @Test func headersMayBeMaskedOnlyUnderAnExactType() {
         for (key, type, length) in [
             (ip + ipv4(), UInt16(7), 12), (ip6 + ipv6(), 8, 40), (ethernet() + etherType(0x0806) + arp(), 13, 24),
+            (ethernet() + etherType(0x8847) + mpls(2), 21, 8), (ethernet() + etherType(0x8848) + mpls(1), 21, 4),
         ] {
             accepted(key, exactType + ones(type, length))
             refused(key, ones(type, length), "\(unexpected) (key attribute \(type))")
             refused(
                 ethernet() + etherType(0x1234), exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
         }
+    }
+
+    /// As in the kernel, a mask names the entries that a packet must have or must not have.
+    @Test func theMaskOfALabelStackMayBeShorterOrLongerThanTheKey() throws {
+        func matches(_ entries: [UInt32], _ match: FlowMatch) -> Bool {
+            var key = match.key
+            key.mplsEntries = [0, 0, 0]
+            for (index, entry) in entries.enumerated() { key.mplsEntries[index] = entry }
+            key.mplsPresence = [0, 1, 3, 7][entries.count]
+            return key.masked(by: match.mask) == match.maskedKey
+        }
+        let type = ethernet() + etherType(0x8847)
+        let (a, b, c): (UInt32, UInt32, UInt32) = (0x1040, 0x2040, 0x3140)
+        let shorter = try #require(accepted(type + attribute(21, big(a) + big(b)), exactType + ones(21, 4)))
+        #expect(matches([a, b], shorter) && matches([a], shorter) && matches([a, c, b], shorter))
+        #expect(!matches([b, b], shorter))
+        let longer = try #require(accepted(type + attribute(21, big(a)), exactType + ones(21, 8)))
+        #expect(matches([a], longer))
+        #expect(!matches([a, b], longer) && !matches([a, 0], longer) && !matches([b], longer))
+        let none = try #require(accepted(type + attribute(21, big(a)), exactType))
+        #expect(matches([c, b, a], none))
+        let ttl = try #require(accepted(type + attribute(21, big(a)), exactType + attribute(21, [0, 0, 0, 0xff])))
+        #expect(matches([b], ttl) && !matches([b + 1], ttl))
     }
 
     @Test func portsMayBeMaskedOnlyUnderAnExactProtocol() {
@@ -357,6 +411,7 @@ import Testing
 
     @Test func theExactMaskIsThatOfAllOnes() throws {
         let protocols: [([UInt8], [UInt8])] = [
+            (ethernet() + etherType(0x8847) + mpls(2), ones(4, 12) + exactType + ones(21, 8)),
             (ethernet() + etherType(0x0806) + arp(), ones(4, 12) + exactType + ones(13, 24)),
             (ip + ipv4(proto: 1) + icmp(), ones(4, 12) + exactType + ones(7, 12) + ones(11, 2)),
             (ip + ipv4(proto: 17) + udp(), ones(4, 12) + exactType + ones(7, 12) + ones(10, 4)),

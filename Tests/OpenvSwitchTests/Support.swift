@@ -70,6 +70,7 @@ func skbMark(_ value: UInt32 = 1) -> [UInt8] { attribute(15, host(value)) }
 func sctp() -> [UInt8] { attribute(17, [0, 1, 0, 2]) }
 func tcpFlags(_ flags: UInt16 = 2) -> [UInt8] { attribute(18, big(flags)) }
 func dpHash(_ value: UInt32 = 1) -> [UInt8] { attribute(19, host(value)) }
+func mpls(_ entries: Int) -> [UInt8] { attribute(21, (0..<entries).flatMap { big(UInt32($0) << 12 | 0x40) }) }
 func recircID(_ value: UInt32 = 1) -> [UInt8] { attribute(20, host(value)) }
 func extensionHeaders(_ value: UInt16 = 1) -> [UInt8] { attribute(32, host(value)) }
 

@@ -92,11 +92,14 @@ import Testing
         }
     }
 
-    @Test func completionOfSCTP() throws {
-        let right = Build.ethernet(EtherType.ipv4, Build.ipv4(132, Build.sctp(Array(1...33)))) + [0, 0, 0]
+    @Test(arguments: [0, 1, 4])
+    func completionOfSCTP(labels: Int) throws {
+        let stack = Build.mpls((0..<UInt32(labels)).map { $0 }, Build.ipv4(132, Build.sctp(Array(1...33))))
+        let right = Build.ethernet(labels > 0 ? EtherType.mplsUnicast : EtherType.ipv4, stack) + [0, 0, 0]
         var frame = right
-        frame.replaceSubrange(42..<46, with: [1, 2, 3, 4])
-        var offload = partialOffload(transport: 34, 6)
+        let transport = 34 + 4 * labels
+        frame.replaceSubrange(transport + 8..<transport + 12, with: [1, 2, 3, 4])
+        var offload = partialOffload(transport: transport, 6)
         offload.checksumOffset = 8
         try withPacket(frame, offload: offload) { packet, _ in
             #expect(ChecksumCompletion.complete(&packet))

@@ -48,6 +48,13 @@ enum Build {
             + [next, hopLimit] + address(source) + address(destination) + payload
     }
 
+    /// A label stack, whose last entry has the bottom-of-stack bit.
+    static func mpls(_ labels: [UInt32], ttl: UInt8 = 64, _ payload: [UInt8]) -> [UInt8] {
+        labels.enumerated().flatMap { index, label in
+            big(label << 12 | 5 << 9 | (index == labels.count - 1 ? 0x100 : 0) | UInt32(ttl))
+        } + payload
+    }
+
     /// - Parameter options: a multiple of four bytes.
     static func tcp(
         source: UInt16 = 4711, destination: UInt16 = 80, sequence: UInt32 = 1, flags: UInt16 = 0x018,
@@ -153,6 +160,13 @@ enum Build {
             ("snap", ethernet(28 + 8, [0xaa, 0xaa, 3, 0, 0, 0, 8, 6] + Array(arp()[14...]))),
             ("stp", ethernet(38, [0x42, 0x42, 3] + [UInt8](repeating: 0, count: 35))),
             ("mpls", ethernet(EtherType.mplsUnicast, [0, 1, 0x41, 64] + ipv4(6, tcp()))),
+            ("mpls vlan", ethernet(EtherType.mplsMulticast, tags: [(0x8100, 1)], mpls([100, 200], ipv4(6, tcp())))),
+            (
+                "mpls qinq",
+                ethernet(
+                    EtherType.mplsUnicast, tags: [(0x88a8, 1), (0x8100, 2)], mpls([1, 2, 3], ipv6(17, udp())))
+            ),
+            ("mpls deep", ethernet(EtherType.mplsUnicast, mpls([9, 8, 7, 6, 5], ipv4(17, udp())))),
         ]
     }
 }

@@ -63,7 +63,12 @@ import Testing
             #expect((arp.sourceAddress, arp.targetAddress) == (Build.source4, Build.destination4))
             checked += 1
         }
-        #expect(checked == 9)
+        if let entry = MPLSEntry([0xff, 0x12, 0x34, 0x5b, 0x40, 0xaa].raw, at: 1) {
+            #expect((entry.word, entry.label, entry.trafficClass) == (0x1234_5b40, 0x12345, 5))
+            #expect((entry.isBottom, entry.ttl, entry.payload.byteCount) == (true, 64, 1))
+            checked += 1
+        }
+        #expect(checked == 10)
     }
 
     @Test func aWrongIPv4ChecksumIsNoticed() {
@@ -74,7 +79,7 @@ import Testing
     }
 
     struct Views {
-        var ipv4, ipv6, tcp, udp, icmp, sctp, arp, vlan: Bool
+        var ipv4, ipv6, tcp, udp, icmp, sctp, arp, vlan, mpls: Bool
     }
 
     /// Which views there are at an offset.
@@ -84,13 +89,14 @@ import Testing
             ipv4: IPv4Header(raw, at: offset) != nil, ipv6: IPv6Header(raw, at: offset) != nil,
             tcp: TCPHeader(raw, at: offset) != nil, udp: UDPHeader(raw, at: offset) != nil,
             icmp: ICMPHeader(raw, at: offset) != nil, sctp: SCTPHeader(raw, at: offset) != nil,
-            arp: ARPHeader(raw, at: offset) != nil, vlan: VLANTag(raw, at: offset) != nil)
+            arp: ARPHeader(raw, at: offset) != nil, vlan: VLANTag(raw, at: offset) != nil,
+            mpls: MPLSEntry(raw, at: offset) != nil)
     }
 
     /// Every view refuses every offset at which its header would not lie inside the bytes.
     @Test func bounds() {
         let bytes = [UInt8](repeating: 0x55, count: 100)  // IPv4: 20 bytes, TCP: 20 bytes
-        let offsets = [Int.min, -1, 0, 50, 60, 61, 72, 73, 80, 81, 88, 89, 92, 93, 100, 101, Int.max]
+        let offsets = [Int.min, -1, 0, 50, 60, 61, 72, 73, 80, 81, 88, 89, 92, 93, 96, 97, 100, 101, Int.max]
         for offset in offsets {
             func fits(_ count: Int) -> Bool { offset >= 0 && offset <= 100 - count }
             #expect(views(bytes, offset).ipv4 == fits(20), "\(offset)")
@@ -99,6 +105,7 @@ import Testing
             #expect(views(bytes, offset).udp == fits(8), "\(offset)")
             #expect(views(bytes, offset).icmp == fits(8), "\(offset)")
             #expect(views(bytes, offset).sctp == fits(12), "\(offset)")
+            #expect(views(bytes, offset).mpls == fits(4), "\(offset)")
             #expect(!views(bytes, offset).arp, "\(offset)")
             #expect(!views(bytes, offset).vlan, "\(offset)")
         }

@@ -305,11 +305,53 @@ import Testing
         #expect((wide.ndTarget, wide.ndSourceMAC) == (Build.destination6, 0))
     }
 
-    @Test func mplsIsLeftAlone() throws {
-        let frame = Build.ethernet(EtherType.mplsUnicast, [0, 1, 0x41, 64] + Build.ipv4(6, Build.tcp()))
-        let (key, offsets) = try #require(extract(frame))
-        #expect((key.etherType, key.ipProtocol, key.ipv4Source) == (EtherType.mplsUnicast, 0, 0))
-        #expect(offsets == HeaderOffsets(network: 14, transport: -1))
+    // MARK: MPLS
+
+    func entries(_ key: FlowKey) -> [UInt32] {
+        let entries = key.mplsEntries
+        return [entries[0], entries[1], entries[2]]
+    }
+
+    @Test(arguments: [EtherType.mplsUnicast, EtherType.mplsMulticast])
+    func labelStacks(type: UInt16) throws {
+        let ip = Build.ipv4(6, Build.tcp())
+        for count in 1...6 {
+            let stack = Build.mpls((1...UInt32(count)).map { $0 }, ip)
+            let (key, offsets) = try #require(extract(Build.ethernet(type, stack)))
+            #expect(key.etherType == type)
+            let expected = (0..<3).map { $0 < count ? UInt32(Reference.number(stack, 4 * $0, 4)) : 0 }
+            #expect(entries(key) == expected)
+            #expect(key.mplsPresence == [1, 3, 7, 7, 7, 7][count - 1])
+            // What is behind the stack is not looked at.
+            #expect((key.ipProtocol, key.ipTTL, key.transportSource) == (0, 0, 0))
+            #expect(offsets == HeaderOffsets(network: 14, transport: -1))
+        }
+        let tagged = Build.ethernet(type, tags: [(0x88a8, 5), (0x8100, 6)], Build.mpls([7], ip))
+        let (key, offsets) = try #require(extract(tagged))
+        #expect((key.vlanTCI, key.innerVLANTCI, key.mplsEntries[0]) == (0x1005, 0x1006, 0x7b40))
+        #expect(offsets.network == 22)
+        let snap = Build.ethernet(
+            100, [0xaa, 0xaa, 3, 0, 0, 0] + Build.big(type) + Build.mpls([7], ip))
+        #expect(extract(snap)?.key.mplsEntries[0] == 0x7b40)
+    }
+
+    @Test func whatIsBehindTheBottomOfTheStackIsNoEntry() throws {
+        let frame = Build.ethernet(
+            EtherType.mplsUnicast, [0, 0, 0x10, 1, 0, 0, 0x21, 2] + [UInt8](repeating: 0xee, count: 9))
+        let (key, _) = try #require(extract(frame))
+        #expect(entries(key) == [0x1001, 0x2102, 0])
+        #expect(key.mplsPresence == 3)
+    }
+
+    /// Entries that are cut off are zero; a stack without a whole entry has one of zeros.
+    @Test func labelStacksCutOff() throws {
+        let frame = Build.ethernet(EtherType.mplsUnicast, [UInt8](repeating: 0x22, count: 20))
+        for length in 14...frame.count {
+            let (key, _) = try #require(extract(Array(frame[..<length])))
+            let whole = min((length - 14) / 4, 3)
+            #expect(entries(key) == (0..<3).map { $0 < whole ? 0x2222_2222 : 0 })
+            #expect(key.mplsPresence == [1, 1, 3, 7][whole])
+        }
     }
 
     // MARK: Hostile frames
@@ -334,7 +376,9 @@ import Testing
                     (UInt64(key.tcpFlags), UInt64(whole.key.tcpFlags)),
                     (UInt64(key.ipTTL), UInt64(whole.key.ipTTL)),
                     (UInt64(key.ipv6Label), UInt64(whole.key.ipv6Label)),
-                    (key.words[7], whole.key.words[7]), (key.words[8], whole.key.words[8]),
+                    (key.words[7] >> 32, whole.key.words[7] >> 32),
+                    (key.words[7] & 0xffff_ffff, whole.key.words[7] & 0xffff_ffff),
+                    (key.words[8] >> 8, whole.key.words[8] >> 8),
                     (key.words[9], whole.key.words[9]), (key.words[10], whole.key.words[10]),
                     (key.words[11], whole.key.words[11]), (key.words[13], whole.key.words[13]),
                     (key.words[14], whole.key.words[14]),
@@ -360,6 +404,11 @@ import Testing
         guard (key.innerVLANTCI == 0) == (key.innerVLANTPID == 0), key.innerVLANTCI == 0 || key.vlanTCI != 0 else {
             return false
         }
+        if key.etherType.isMPLS {
+            guard [1, 3, 7].contains(key.mplsPresence), offsets.transport == -1 else { return false }
+            let count = max(1, min((frame.count - offsets.network) / 4, key.mplsPresence.nonzeroBitCount))
+            guard key.mplsPresence.nonzeroBitCount == count else { return false }
+        }
         if offsets.transport < 0 {
             return offsets.transport == -1 && key.words[6] >> 32 == 0 && key.tcpFlags == 0
         }
@@ -383,7 +432,7 @@ import Testing
             if random.chance(4) {
                 frame = random.bytes(random.below(120))
                 if frame.count >= 14, random.chance(2) {
-                    let type = [0x0800, 0x86dd, 0x8100, 0x88a8, 0x0806, 0x0024][random.below(6)]
+                    let type = [0x0800, 0x86dd, 0x8100, 0x88a8, 0x0806, 0x8847, 0x0024][random.below(7)]
                     (frame[12], frame[13]) = (UInt8(type >> 8), UInt8(type & 0xff))
                 }
             } else {

@@ -25,14 +25,19 @@ import Testing
         var isIPv4: Bool
         var number: UInt8
         var tags: Int
+        var labels: Int
         var isPartial: Bool
-        var testDescription: String { "\(isIPv4 ? "IPv4" : "IPv6") \(number), \(tags) tags, partial \(isPartial)" }
+        var testDescription: String {
+            "\(isIPv4 ? "IPv4" : "IPv6") \(number), \(tags) tags, \(labels) labels, partial \(isPartial)"
+        }
     }
 
     static let shapes: [Shape] = [true, false].flatMap { isIPv4 in
         [6, 17].flatMap { number in
-            [0, 1, 2].flatMap { tags in
-                [true, false].map { Shape(isIPv4: isIPv4, number: number, tags: tags, isPartial: $0) }
+            [(0, 0), (1, 0), (2, 0), (0, 1), (0, 4), (2, 32)].flatMap { tags, labels in
+                [true, false].map {
+                    Shape(isIPv4: isIPv4, number: number, tags: tags, labels: labels, isPartial: $0)
+                }
             }
         }
     }
@@ -55,12 +60,14 @@ import Testing
                 shape.isIPv4
                 ? Build.ipv4(shape.number, identification: 0xfffe, options: options, message)
                 : Build.ipv6(60, chain + message)
-            let network = 14 + 4 * shape.tags
+            let network = 14 + 4 * shape.tags + 4 * shape.labels
             let transport = network + (shape.isIPv4 ? 24 : 40 + chain.count)
+            let left = shape.isPartial ? Build.partial(packet, transport: transport - network, shape.number) : packet
+            let type = shape.isIPv4 ? EtherType.ipv4 : EtherType.ipv6
             let frame = Build.ethernet(
-                shape.isIPv4 ? EtherType.ipv4 : EtherType.ipv6,
+                shape.labels > 0 ? EtherType.mplsUnicast : type,
                 tags: Array([(0x88a8, 5), (0x8100, 6)].suffix(shape.tags)),
-                shape.isPartial ? Build.partial(packet, transport: transport - network, shape.number) : packet)
+                Build.mpls((0..<UInt32(shape.labels)).map { $0 }, left))
             var offload = partialOffload(
                 transport: transport, shape.number,
                 segmentation: shape.number == 17
@@ -135,7 +142,14 @@ import Testing
         let tcp6 = Build.ethernet(EtherType.ipv6, Build.ipv6(6, Build.tcp(Array(1...50))))
         let first = Build.ethernet(EtherType.ipv4, Build.ipv4(6, fragment: 0x2000, Build.tcp(Array(1...50))))
         let later = Build.ethernet(EtherType.ipv4, Build.ipv4(6, fragment: 0x0001, Build.tcp(Array(1...50))))
+        let tcp = Array(Build.tcp4[14...])
+        let endless = Build.ethernet(EtherType.mplsUnicast, [UInt8](repeating: 0, count: 200))
+        let deep = Build.ethernet(EtherType.mplsUnicast, Build.mpls((0..<33).map { $0 }, tcp))
+        let version = Build.ethernet(EtherType.mplsUnicast, Build.mpls([1], [0x55] + tcp.dropFirst()))
+        let bare = Build.ethernet(EtherType.mplsUnicast, Build.mpls([1], []))
         let cases: [([UInt8], UInt8)] = [
+            (endless, Offload.tcpv4), (deep, Offload.tcpv4), (version, Offload.tcpv4), (bare, Offload.tcpv4),
+            (Array(bare.dropLast()), Offload.tcpv4), (Array(bare[..<14]), Offload.tcpv4),
             (udp4, Offload.tcpv4), (tcp6, Offload.tcpv4), (Build.tcp4, Offload.tcpv6),
             (Build.tcp4, Offload.udpSegments),
             (udp4, Offload.udpFragments), (first, Offload.tcpv4), (later, Offload.tcpv4), (Build.arp(), Offload.tcpv4),
@@ -159,8 +173,10 @@ import Testing
         var written = 0
         for round in 0..<20_000 {
             // Mostly frames that are what their offload says, so that the cutting itself is reached.
-            let fitting = [("tcp4", Offload.tcpv4), ("tcp6", Offload.tcpv6), ("udp4 qinq", Offload.udpSegments)]
-                .randomElement(using: &random)
+            let fitting = [
+                ("tcp4", Offload.tcpv4), ("tcp6", Offload.tcpv6), ("udp4 qinq", Offload.udpSegments),
+                ("mpls vlan", Offload.tcpv4), ("mpls deep", Offload.udpSegments),
+            ].randomElement(using: &random)
             let isFitting = !random.chance(4)
             let name = isFitting ? fitting?.0 : samples.randomElement(using: &random)?.name
             var frame = samples.first { $0.name == name }?.frame ?? []
