@@ -25,8 +25,6 @@ struct Link: Equatable, Sendable {
     var kind: String?
     /// `IFLA_PROMISCUITY`: how many want the interface promiscuous.
     var promiscuity: UInt32?
-    /// `IFLA_STATS64`.
-    var statistics: VportStatistics?
 
     /// Bytes of `struct ifinfomsg`.
     static let headerSize = 16
@@ -65,7 +63,6 @@ struct Link: Equatable, Sendable {
                 while let part = try information.next() {
                     if Int(part.type) == IFLA_INFO_KIND { kind = try part.string() }
                 }
-            case IFLA_STATS64: statistics = VportStatistics(linkStatistics: attribute.payload)
             default: break
             }
         }

@@ -147,8 +147,7 @@ public final class LinuxPorts: PortProvider {
     public func statistics(of device: PortDevice) -> VportStatistics? {
         state.withLock { state in
             guard let open = state.ports[PortTable.index(device.token)], open.token == device.token,
-                let link = try? state.route.link(index: open.ifindex, statistics: true),
-                var statistics = link.statistics
+                var statistics = try? state.route.statistics(index: open.ifindex)
             else { return nil }
             // What the interface counted as received and the switch never saw.
             if case .interface(let port) = open.device { statistics.receiveDropped &+= port.receiveDropped() }

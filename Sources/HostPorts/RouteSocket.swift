@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import Netlink
+import OpenvSwitch
 
 /// An rtnetlink socket: interfaces asked for and changed. One request at a time; not for several threads.
 struct RouteSocket: ~Copyable, Sendable {
@@ -22,18 +23,42 @@ struct RouteSocket: ~Copyable, Sendable {
             let isWhole = try request(
                 RTM_GETLINK, flags: .dump, purpose: "cannot list the interfaces",
                 { (writer) throws(NetlinkError) in try writer.appendLinkHeader(index: 0) },
-                { links.append($0) })
+                { (message) throws(NetlinkError) in links.append(try Link(message)) })
             if isWhole { return links }
         }
         throw LinuxError(errno: EAGAIN, explanation: "the interfaces changed while they were listed")
     }
 
-    /// The interface with this index. With `statistics` its counters are read too.
-    mutating func link(index: Int32, statistics: Bool = false) throws(LinuxError) -> Link {
+    /// The interface with this index.
+    mutating func link(index: Int32) throws(LinuxError) -> Link {
         try link(purpose: "cannot find interface \(index)") { (writer) throws(NetlinkError) in
             try writer.appendLinkHeader(index: index)
-            if !statistics { try writer.append(UInt16(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS)) }
+            try writer.append(UInt16(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS))
         }
+    }
+
+    /// The counters of the interface with this index (`RTM_GETSTATS`, `IFLA_STATS_LINK_64`).
+    mutating func statistics(index: Int32) throws(LinuxError) -> VportStatistics {
+        var statistics: VportStatistics?
+        _ = try request(
+            RTM_GETSTATS, flags: [], purpose: "cannot read the counters of interface \(index)",
+            { (writer) throws(NetlinkError) in
+                // struct if_stats_msg: family and padding, interface, and a bit for each group of counters.
+                try writer.append(raw: UInt32(AF_UNSPEC))
+                try writer.append(raw: index)
+                try writer.append(raw: UInt32(1) << UInt32(IFLA_STATS_LINK_64 - 1))
+            },
+            { (message) throws(NetlinkError) in
+                var attributes = try message.attributes(at: MessageHeader.size + 12)
+                while let attribute = try attributes.next() {
+                    guard Int(attribute.type) == IFLA_STATS_LINK_64 else { continue }
+                    statistics = VportStatistics(linkStatistics: attribute.payload)
+                }
+            })
+        guard let statistics else {
+            throw LinuxError(errno: ENODEV, call: "RTM_GETSTATS", message: "interface \(index) has no counters")
+        }
+        return statistics
     }
 
     /// The interface with this name; an alternative name does not count.
@@ -76,7 +101,7 @@ struct RouteSocket: ~Copyable, Sendable {
                 try writer.appendLinkHeader(
                     index: index, flags: isUp == true ? up : 0, change: isUp == nil ? 0 : up)
                 if let mtu { try writer.append(UInt16(IFLA_MTU), mtu) }
-            }, { _ in })
+            }, { (_) throws(NetlinkError) in })
     }
 
     /// Whether the kernel takes `name` as a name (`dev_valid_name`): 1 to 15 bytes, no slash, colon or space, no dots
@@ -93,7 +118,9 @@ struct RouteSocket: ~Copyable, Sendable {
         purpose: @autoclosure () -> String, _ write: (inout MessageWriter) throws(NetlinkError) -> Void
     ) throws(LinuxError) -> Link {
         var link: Link?
-        _ = try request(RTM_GETLINK, flags: [], purpose: purpose(), write) { link = $0 }
+        _ = try request(RTM_GETLINK, flags: [], purpose: purpose(), write) { (message) throws(NetlinkError) in
+            link = try Link(message)
+        }
         guard let link else {
             throw LinuxError(errno: ENODEV, call: "RTM_GETLINK", message: purpose())
         }
@@ -104,10 +131,10 @@ struct RouteSocket: ~Copyable, Sendable {
     /// - Returns: false if a dump was interrupted by a change.
     private mutating func request(
         _ type: Int, flags: MessageFlags, purpose: @autoclosure () -> String,
-        _ write: (inout MessageWriter) throws(NetlinkError) -> Void, _ take: (Link) -> Void
+        _ write: (inout MessageWriter) throws(NetlinkError) -> Void,
+        _ take: (borrowing Message) throws(NetlinkError) -> Void
     ) throws(LinuxError) -> Bool {
         sequence &+= 1
-        let name = type == RTM_GETLINK ? "RTM_GETLINK" : "RTM_NEWLINK"
         do {
             var writer = MessageWriter()
             let mark = try writer.begin(
@@ -137,10 +164,11 @@ struct RouteSocket: ~Copyable, Sendable {
                         let answer = try ErrorMessage(message)
                         if answer.error == 0 { return isWhole }
                         let detail = answer.message.map { " (\($0))" } ?? ""
-                        throw LinuxError(errno: 0 &- answer.error, call: name, message: purpose() + detail)
+                        throw LinuxError(
+                            errno: 0 &- answer.error, call: Self.name(of: type), message: purpose() + detail)
                     case .done: return isWhole
-                    case MessageType(rawValue: UInt16(RTM_NEWLINK)):
-                        take(try Link(message))
+                    case MessageType(rawValue: UInt16(RTM_NEWLINK)), MessageType(rawValue: UInt16(RTM_NEWSTATS)):
+                        try take(message)
                         if !isDump, !expectsAck { return isWhole }
                     default: break
                     }
@@ -150,6 +178,14 @@ struct RouteSocket: ~Copyable, Sendable {
             } catch {
                 throw LinuxError(errno: EBADMSG, explanation: "\(purpose()): the kernel's answer: \(error)")
             }
+        }
+    }
+
+    private static func name(of type: Int) -> String {
+        switch type {
+        case RTM_GETLINK: "RTM_GETLINK"
+        case RTM_GETSTATS: "RTM_GETSTATS"
+        default: "RTM_NEWLINK"
         }
     }
 }

@@ -313,8 +313,7 @@ struct PortTests {
             func received() throws -> UInt64 {
                 try hosts.a.enter {
                     var route = try RouteSocket()
-                    let link = try route.link(index: route.link(named: "a0").ifindex, statistics: true)
-                    return try #require(link.statistics).receivedPackets
+                    try route.statistics(index: route.link(named: "a0").ifindex).receivedPackets
                 }
             }
             let before = try received()
