@@ -75,8 +75,7 @@ final class DoorLoop {
                 }
             }
         }
-        for connection in connections.values { connection.handle.close() }
-        connections = [:]
+        for connection in connections.values { close(connection) }
     }
 
     /// Waits until something has come: at first, for a short while, without sleeping.
@@ -90,7 +89,7 @@ final class DoorLoop {
 
     /// Milliseconds until something is to be tried again although nothing has come; -1 for never.
     private var patience: Int32 {
-        if netlink.hasUntoldLosses { return Int32(NetlinkEndpoint.noticePause) }
+        if netlink.hasUntoldLosses { return Int32(NetlinkDoor.noticePause) }
         return isAccepting ? -1 : Self.pause
     }
 

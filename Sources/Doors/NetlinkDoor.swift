@@ -25,6 +25,8 @@ final class NetlinkDoor {
 
     /// Datagrams that are received in one go; more than the socket's queue holds.
     private static let datagramsPerTurn = 1024
+    /// Milliseconds until a client that has not been told of a loss is told, and until that is tried again.
+    static let noticePause: UInt64 = 100
 
     init(device: Device, socket: NetlinkUserSocket, namespace: NetworkNamespace, mailbox: DoorMailbox) {
         self.device = device
@@ -183,7 +185,7 @@ final class NetlinkDoor {
 
     /// Somebody has lost a message.
     func noteLoss() {
-        if nextNotice == nil { nextNotice = MonotonicClock.milliseconds + NetlinkEndpoint.noticePause }
+        if nextNotice == nil { nextNotice = MonotonicClock.milliseconds + Self.noticePause }
     }
 
     /// Tells clients of their losses when it is time; where there is no room, it tries again later.

@@ -13,11 +13,12 @@ final class NetlinkEndpoint: MessageReceiver {
     private let mailbox: DoorMailbox
     /// Messages lost since the client was last told.
     private let untold = Atomic<UInt64>(0)
-    /// When the client was last told, in milliseconds.
-    private let lastNotice = Atomic<UInt64>(0)
+    /// When the last of them was lost, in nanoseconds.
+    private let lastLoss = Atomic<UInt64>(0)
 
-    /// Milliseconds between two notices of loss, so that a reader who is too slow gets messages and not notices.
-    static let noticePause: UInt64 = 100
+    /// Nanoseconds for which nothing must have been lost before there is taken to be room again. A notice is small: without
+    /// this, one would find room behind every message that does not.
+    private static let calm: UInt64 = 1_000_000
 
     init(portID: UInt32, socket: NetlinkUserSocket, mailbox: DoorMailbox) {
         self.portID = portID
@@ -34,7 +35,7 @@ final class NetlinkEndpoint: MessageReceiver {
 
     /// Sends one message of the device, with the type that clients know it by.
     func send(_ message: RawSpan) -> UpcallResult {
-        guard let header = MessageHeader(message), tellOfLoss() else { return .queueFull }
+        guard let header = MessageHeader(message), tellOfLossFirst() else { return .queueFull }
         var halves = InlineArray<8, UInt16>(repeating: 0)
         for index in 0..<8 { halves[index] = message.load(at: 2 * index) ?? 0 }
         halves[2] = NetlinkNumbers.type(ofDevice: header.type).rawValue
@@ -43,19 +44,25 @@ final class NetlinkEndpoint: MessageReceiver {
 
     /// Sends a datagram as it is.
     func forward(_ datagram: RawSpan) -> UpcallResult {
-        tellOfLoss() ? socket.send(datagram, to: portID) : .queueFull
+        tellOfLossFirst() ? socket.send(datagram, to: portID) : .queueFull
     }
 
     /// Whether the client is still to be told of a loss.
     var hasUntoldLoss: Bool { untold.load(ordering: .relaxed) > 0 }
 
-    /// Tells the client of a loss, unless it was told of another a moment ago.
+    /// Tells the client of a loss in front of the next message, once there is room again.
+    /// - Returns: false if there is none.
+    private func tellOfLossFirst() -> Bool {
+        guard hasUntoldLoss, MonotonicClock.nanoseconds > lastLoss.load(ordering: .relaxed) + Self.calm else {
+            return true
+        }
+        return tellOfLoss()
+    }
+
+    /// Tells the client of a loss, if there is one to tell of.
     /// - Returns: false if there is no room for that.
     @discardableResult
     func tellOfLoss() -> Bool {
-        guard hasUntoldLoss else { return true }
-        let now = MonotonicClock.milliseconds
-        guard now >= lastNotice.load(ordering: .relaxed) + Self.noticePause else { return true }
         let lost = untold.exchange(0, ordering: .relaxed)
         guard lost > 0 else { return true }
         let notice = Self.notice
@@ -63,11 +70,11 @@ final class NetlinkEndpoint: MessageReceiver {
             remember(lost: lost)
             return false
         }
-        lastNotice.store(now, ordering: .relaxed)
         return true
     }
 
     private func remember(lost: UInt64) {
+        lastLoss.store(MonotonicClock.nanoseconds, ordering: .relaxed)
         // Also if nothing follows, the client is to learn of it: the door's thread sees to that.
         if untold.add(lost, ordering: .relaxed).oldValue == 0 { mailbox.postLoss() }
     }

@@ -9,6 +9,8 @@ struct CommandError: Error, Equatable {
     var reason: String?
     /// More about it, and what to do.
     var advice: String?
+    /// The exit status.
+    var status: Int32 = 1
 
     init(_ problem: String, reason: String? = nil, advice: String? = nil) {
         self.problem = problem

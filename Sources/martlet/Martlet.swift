@@ -25,7 +25,8 @@ struct Martlet: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            RunCommand.self, UpCommand.self, DPCtlCommand.self, MonitorCommand.self, VersionCommand.self,
+            RunCommand.self, UpCommand.self, DPCtlCommand.self, MonitorCommand.self, AttachCommand.self,
+            VersionCommand.self,
         ])
 
     static func main() async {
@@ -40,7 +41,7 @@ struct Martlet: AsyncParsableCommand {
             }
         } catch let error as CommandError {
             try? DescriptorOutput.standardError.writeLine("martlet: \(error)")
-            Glibc.exit(1)
+            Glibc.exit(error.status)
         } catch is CommandFailed {
             Glibc.exit(1)
         } catch let error as OutputClosed {

@@ -41,6 +41,84 @@ import Testing
         #expect(control(first, IOControlCode(rawValue: 42)).result.status == .invalidDeviceRequest)
     }
 
+    /// Takes messages as long as there is room.
+    final class Receiver: MessageReceiver {
+        private let state: Mutex<(messages: [[UInt8]], room: Int)>
+        init(room: Int) { state = Mutex(([], room)) }
+        var messages: [[UInt8]] { state.withLock { $0.messages } }
+        func receive(_ message: RawSpan) -> UpcallResult {
+            let bytes = message.copyBytes()
+            return state.withLock { state in
+                guard state.messages.count < state.room else { return .queueFull }
+                state.messages.append(bytes)
+                return .delivered
+            }
+        }
+    }
+
+    @Test func portIDsKeepClearOfThoseOfNetlinkSockets() throws {
+        let bed = TestBed()
+        let handles = try (0..<10).map { _ in try bed.device.open() }
+        for handle in handles { #expect((1 << 30..<1 << 31).contains(handle.portID)) }
+        #expect(Set(handles.map(\.portID)).count == 10)
+        let next = handles[9].portID + 1
+        // A port ID from outside that the device would give next is passed over.
+        let outside = try bed.device.open(.change, portID: next, receiver: Receiver(room: 1))
+        #expect(try bed.device.open().portID == next + 1)
+        #expect(throws: DeviceError(.deviceBusy)) {
+            _ = try bed.device.open(.change, portID: next, receiver: Receiver(room: 1))
+        }
+        #expect(throws: DeviceError(.deviceBusy)) {
+            _ = try bed.device.open(.change, portID: handles[0].portID, receiver: Receiver(room: 1))
+        }
+        #expect(throws: DeviceError(.invalidParameter)) {
+            _ = try bed.device.open(.change, portID: 0, receiver: Receiver(room: 1))
+        }
+        // Closing twice does not close the one that has got the port ID since.
+        outside.close()
+        let again = try bed.device.open(.change, portID: next, receiver: Receiver(room: 1))
+        let before = bed.device.openHandles
+        outside.close()
+        #expect(bed.device.openHandles == before)
+        again.close()
+        #expect(bed.device.openHandles == before - 1)
+    }
+
+    @Test func aReceiverGetsMessagesAtOnce() throws {
+        let bed = TestBed()
+        let receiver = Receiver(room: 3)
+        let handle = try bed.device.open(.change, portID: 4711, receiver: receiver)
+        #expect(control(handle, .subscribe, Subscription(.event, group: .vport).bytes).result.status == .success)
+        let (dpif, ports) = try bed.bridge("a")
+        #expect(receiver.messages.count == 1)
+        // Upcalls need no subscription.
+        var set = VportMessage(command: Command.set, datapathIfindex: dpif.ifindex, portNumber: 1)
+        set.upcallPortIDs = [4711]
+        var request = MessageWriter()
+        try set.write(to: &request, flags: [.request, .echo], sequence: 1, portID: 0)
+        let reply = control(handle, .transact, request.bytes).output
+        #expect(try Message(reply.rawSpan).header.portID == 4711)
+        #expect(receiver.messages.count == 1)  // its own echo is no event
+        for _ in 0..<5 { ports[0].send(Frames.ethernet()) }
+        #expect(receiver.messages.count == 3)
+        for bytes in receiver.messages.dropFirst() {
+            #expect(try PacketMessage(try Message(bytes.rawSpan)).packet == Frames.ethernet())
+        }
+        // What it has no room for is lost and counted as with a queue.
+        #expect(try dpif.information().stats?.lost == 3)
+        #expect(try dpif.port(1).upcallStats?.fail == 3)
+        #expect(try dpif.port(1).upcallStats?.success == 2)
+        // There are no queues.
+        #expect(pend(handle, .event, Outcome()) == .invalidParameter)
+        #expect(control(handle, .subscribe, Subscription(.packet).bytes).result.status == .success)
+        #expect(pend(handle, .packet, Outcome()) == .invalidParameter)
+        #expect(control(handle, .readPacket).output.isEmpty)
+        handle.close()
+        ports[0].send(Frames.ethernet())
+        #expect(receiver.messages.count == 3)
+        #expect(try dpif.information().stats?.lost == 4)
+    }
+
     @Test func aPendedRequestCompletesWhenAnEventComes() throws {
         let bed = TestBed()
         let handle = try bed.device.open()

@@ -149,7 +149,7 @@ extension DoorsTests {
                 let code: UInt32 =
                     random.next() % 4 == 0
                     ? UInt32.random(in: 0...UInt32.max, using: &random)
-                    : (IOControlCode.all.randomElement(using: &random)?.rawValue ?? 0)
+                    : ((IOControlCode.all + IOControlCode.netlink).randomElement(using: &random)?.rawValue ?? 0)
                 let inputLength = Int.random(in: 0...200, using: &random)
                 var input = (0..<inputLength).map { _ in UInt8.random(in: 0...255, using: &random) }
                 if random.next() % 2 == 0, inputLength >= 24 {

@@ -49,6 +49,47 @@ import Testing
         return Syscall.raw { unsafe recv(descriptor.raw, &byte, 1, Int32(MSG_DONTWAIT)) }
     }
 
+    @Test func aBriefSpinEndsWithTheAnswer() {
+        var spin = BriefSpin()
+        guard sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1, spin.wait({ 1 }) != nil else { return }
+        var asked = 0
+        let answer = spin.wait {
+            asked += 1
+            return asked == 3 ? asked : nil
+        }
+        #expect(answer == 3 && asked == 3)
+    }
+
+    @Test func aBriefSpinInVainIsShortAndGetsRare() {
+        var spin = BriefSpin()
+        guard spin.wait({ 1 }) != nil else { return }
+        var tries: [Int] = []
+        for round in 0..<1000 {
+            var isAsked = false
+            let answer = spin.wait { () -> Int? in
+                isAsked = true
+                return nil
+            }
+            #expect(answer == nil)
+            if isAsked { tries.append(round) }
+        }
+        // After one, two, four … of them, and at last after 64.
+        #expect(tries.prefix(5) == [0, 2, 6, 14, 30])
+        #expect(tries.count < 25)
+        #expect(zip(tries, tries.dropFirst()).map { $1 - $0 }.max() == 64)
+        // An answer makes it worth while again.
+        while spin.wait({ 1 }) == nil {}
+        #expect(spin.wait { 2 } == 2)
+    }
+
+    @Test func theMonotonicClockGoesOn() {
+        let before = MonotonicClock.nanoseconds
+        usleep(2000)
+        let after = MonotonicClock.nanoseconds
+        #expect(after - before >= 2_000_000 && after - before < 10_000_000_000)
+        #expect(MonotonicClock.milliseconds >= after / 1_000_000)
+    }
+
     @Test func threadsHaveNamesAndTakeNoSignals() throws {
         let seen = Mutex<(name: String, isBlocked: Bool)?>(nil)
         let before = blocksTermination()

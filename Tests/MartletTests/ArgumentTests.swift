@@ -63,18 +63,32 @@ import Testing
         #expect(Monitor.Topics([.misses, .flows, .ports, .device]).groups.count == 6)
     }
 
+    @Test func attachLeavesTheProgramItsOptions() throws {
+        for arguments in [
+            ["attach", "--socket", "/s", "--", "ovs-vsctl", "--help", "--", "x"],
+            ["attach", "--socket=/s", "ovs-vsctl", "--help", "--", "x"],
+        ] {
+            let command = try parse(arguments, as: AttachCommand.self)
+            #expect(command.program == ["ovs-vsctl", "--help", "--", "x"] && command.socket == "/s")
+        }
+        let options = try parse(["attach", "--env", "--library", "/l", "--socket", "/s"], as: AttachCommand.self)
+        #expect(options.printsEnvironment && options.library == "/l" && options.program.isEmpty)
+    }
+
     @Test(arguments: [
         ["frob"], ["dpctl", "frob"], ["dpctl", "add-if"], ["dpctl", "add-if", "br0"], ["dpctl", "del-dp"],
         ["dpctl", "show", "--frob"], ["run", "--workers", "0"], ["run", "--workers", "61"], ["run", "x"],
         ["up"], ["up", "br0", "--age", "0"], ["up", "br0", "--idle", "-1"], ["up", "br0", "--idle", "nan"],
         ["up", "br0", "--age", "inf"], ["monitor", "--count", "0"], ["monitor", "--timeout", "0"],
-        ["monitor", "--count", "x"], ["dpctl", "cache-set-size", "br0", "masks-cache"],
+        ["monitor", "--count", "x"], ["attach"], ["attach", "--"], ["attach", "--frob", "true"],
+        ["attach", "--env", "true"], ["attach", "--socket"], ["dpctl", "cache-set-size", "br0", "masks-cache"],
     ])
     func refusesWhatItDoesNotUnderstand(arguments: [String]) { #expect(status(arguments) == 64) }
 
     @Test func helpsAndCompletes() {
         #expect(status(["--help"]) == 0)
         #expect(status(["dpctl", "show", "--help"]) == 0)
+        #expect(status(["attach", "--help"]) == 0)
         #expect(Martlet.helpMessage().contains("martlet up br0 eth1 eth2"))
         #expect(Martlet.helpMessage().contains("--generate-completion-script"))
         #expect(MonitorCommand.helpMessage().contains("link type 253"))

@@ -70,6 +70,45 @@ import Testing
         #expect(piped.errors == "0\n")
     }
 
+    @Test func attachBecomesTheProgram() throws {
+        // Any library that can be loaded will do: the program need not do anything with it.
+        let library = try #require(
+            ["/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6"].first {
+                FileManager.default.fileExists(atPath: $0)
+            })
+        let resolved = URL(filePath: library).resolvingSymlinksInPath().path
+        func attach(_ arguments: String...) throws -> Outcome {
+            try run(
+                ["attach", "--library", library, "--socket", "/tmp/x y.sock"] + arguments,
+                environment: ["LD_PRELOAD": ""])
+        }
+        let script = #"printf '%s|' "$LD_PRELOAD" "$MARTLET_SOCKET" "$0" "$@"; exit 7"#
+        let outcome = try attach("--", "sh", "-c", script, "a", "--socket", "b c")
+        #expect(outcome.output == "\(resolved)|/tmp/x y.sock|a|--socket|b c|")
+        #expect(outcome.status == 7 && outcome.errors.isEmpty, "\(outcome.errors)")
+        // It takes signals, whatever the threads of this process do with them.
+        let signals = try attach("sed", "-En", "s/^Sig(Blk|Ign):.//p", "/proc/self/status").output
+        let (blocked, ignored) = try #require(
+            signals.wholeMatch(of: /(\w+)\n(\w+)\n/).map { (UInt64($0.1, radix: 16), UInt64($0.2, radix: 16)) })
+        #expect(blocked == 0)
+        #expect(ignored.map { $0 & 1 << UInt64(SIGPIPE - 1) } == 0)
+        let missing = try attach("--", "no-such-program")
+        #expect(missing.status == 127)
+        #expect(
+            missing.errors
+                == "martlet: running no-such-program failed (No such file or directory): there is no such program in $PATH\n"
+        )
+        let notExecutable = try attach("/etc/passwd")
+        #expect(notExecutable.status == 126)
+        #expect(notExecutable.errors == "martlet: running /etc/passwd failed (Permission denied)\n")
+        #expect(
+            try attach("--env").output == """
+                export LD_PRELOAD='\(resolved)'
+                export MARTLET_SOCKET='/tmp/x y.sock'
+
+                """)
+    }
+
     @Test(.enabled(if: isRoot)) func runsAsADatapath() throws {
         let path = temporarySocket()
         // In a network namespace of its own, with tools that talk to it, and a service manager.

@@ -77,6 +77,24 @@ import Testing
         #expect(bytes.count == ErrorMessage.cappedSize)
     }
 
+    @Test func theFormIsTheOneThatIsAskedFor() throws {
+        let request = header(length: 22, type: 18, flags: 5) + [1, 2, 3, 4, 5, 6]
+        let message = try Message(request.rawSpan)
+        let error = ErrorMessage(error: -22, request: message.header, message: "no", offset: 16)
+        for (capped, attributes) in [(false, false), (false, true), (true, false), (true, true)] {
+            var writer = MessageWriter()
+            try error.write(
+                answering: request.rawSpan, capped: capped, attributes: attributes, portID: 99, to: &writer)
+            let copy = Array(request[..<16]) + (capped ? [] : [1, 2, 3, 4, 5, 6, 0, 0])
+            let body =
+                host(Int32(-22)) + copy
+                + (attributes ? attribute(1, [0x6e, 0x6f, 0]) + attribute(2, host(UInt32(16))) : [])
+            let flags: UInt16 = (capped ? 0x100 : 0) | (attributes ? 0x200 : 0)
+            let outer = host(UInt32(16 + body.count)) + host(UInt16(2)) + host(flags) + host(error.request.sequence)
+            #expect(writer.bytes == outer + host(UInt32(99)) + body)
+        }
+    }
+
     // MARK: Reading
 
     private func fails(_ bytes: [UInt8]) -> NetlinkError? {

@@ -49,20 +49,12 @@ final class NetlinkCapture: Sendable {
             + [0, 16]
     }
 
-    /// The message `CTRL_CMD_NEWFAMILY` of the controller (`nlctrl`, family 16).
+    /// What the controller (`nlctrl`) would tell of a family.
     private static func announcement(of family: Family) -> [UInt8] {
-        var writer = MessageWriter(capacity: 128)
-        // CTRL_CMD_NEWFAMILY 1; CTRL_ATTR_FAMILY_NAME 2, FAMILY_ID 1, VERSION 3, HDRSIZE 4, MAXATTR 5. Nothing here can
-        // fail: it is a hundred bytes.
-        let controller = MessageHeader(type: .firstFamily)
-        guard let mark = try? writer.begin(controller) else { return [] }
-        try? writer.append(raw: [1, 2, 0, 0])
-        try? writer.append(2, string: family.name)
-        try? writer.append(1, family.id)
-        try? writer.append(3, UInt32(family.version))
-        try? writer.append(4, UInt32(4))
-        try? writer.append(5, UInt32(family.maximumAttribute))
-        writer.end(message: mark)
+        var writer = MessageWriter(capacity: 256)
+        // Cannot fail: names are short.
+        let message = FamilyMessage(family, id: family.id, groupID: family.group?.rawValue)
+        try? message.write(to: &writer, flags: [], sequence: 0, portID: 0)
         return writer.bytes
     }
 }
