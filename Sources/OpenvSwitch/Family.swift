@@ -3,7 +3,7 @@ public import Netlink
 /// A generic-netlink family of the datapath interface: what `CTRL_CMD_GETFAMILY` would tell of it.
 ///
 /// The numbers are those of the device interface with I/O controls as it was shipped for Windows; there the families are
-/// fixed and need no discovery.
+/// fixed and need no discovery. Families that it did not have follow them.
 public struct Family: Hashable, Sendable {
     public let name: String
     /// The message type of the family's messages.
@@ -30,8 +30,10 @@ public struct Family: Hashable, Sendable {
     /// `ovs_win_netdev`: the interfaces of the host.
     public static let netdev = Family(
         name: "ovs_win_netdev", id: 22, version: 1, maximumAttribute: NetdevAttribute.maximum, group: .netdev)
-    public static let meter = Family(name: "ovs_meter", id: 23, version: 1, maximumAttribute: 9, group: .meter)
-    public static let ctLimit = Family(name: "ovs_ct_limit", id: 24, version: 1, maximumAttribute: 1, group: .ctLimit)
+    public static let meter = Family(
+        name: "ovs_meter", id: 23, version: 1, maximumAttribute: MeterAttribute.maximum, group: .meter)
+    public static let ctLimit = Family(
+        name: "ovs_ct_limit", id: 24, version: 1, maximumAttribute: CTLimitAttribute.maximum, group: .ctLimit)
 
     public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev, .meter, .ctLimit]
 
@@ -56,9 +58,9 @@ public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
     public static let netdev = MulticastGroup(rawValue: 105)
     /// Every I/O control on any handle, for those who want to see what a client does.
     public static let trace = MulticastGroup(rawValue: 106)
-    /// Meters; nothing is ever sent to it, as in the kernel.
+    /// Of family `ovs_meter`; nothing is sent to it, as in the kernel.
     public static let meter = MulticastGroup(rawValue: 107)
-    /// Limits of connection tracking; nothing is ever sent to it, as in the kernel.
+    /// Of family `ovs_ct_limit`; nothing is sent to it, as in the kernel.
     public static let ctLimit = MulticastGroup(rawValue: 108)
 
     public static let all: [MulticastGroup] = [
