@@ -13,7 +13,7 @@ help:
 	@echo 'make fuzz      every parser under libFuzzer; SECONDS=600 in all'
 	@echo 'make bench     measurements'
 	@echo 'make format    formats the sources;  make lint: fails where they are not formatted'
-	@echo 'make install   puts the binary, its completions and its documents under PREFIX=$(PREFIX)'
+	@echo 'make install   puts the binary, its library, completions and documents under PREFIX=$(PREFIX)'
 
 build:
 	@scripts/build
@@ -51,6 +51,7 @@ lint:
 
 install: build
 	install -D -m 755 "$$(swift build -c release --show-bin-path)/martlet" '$(DESTDIR)$(PREFIX)/bin/martlet'
+	install -D -m 644 "$$(swift build -c release --show-bin-path)/libmartlet-attach.so" '$(DESTDIR)$(PREFIX)/lib/martlet/libmartlet-attach.so'
 	@for shell in bash:bash-completion/completions/martlet zsh:zsh/site-functions/_martlet fish:fish/vendor_completions.d/martlet.fish; do \
 		file='$(DESTDIR)$(PREFIX)/share/'"$${shell#*:}"; mkdir -p "$$(dirname "$$file")"; \
 		"$$(swift build -c release --show-bin-path)/martlet" --generate-completion-script "$${shell%%:*}" >"$$file" || exit 1; \
