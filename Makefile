@@ -57,6 +57,7 @@ lint:
 
 install: build
 	install -D -m 755 "$$(swift build -c release --show-bin-path)/martlet" '$(DESTDIR)$(PREFIX)/bin/martlet'
+	install -D -m 644 "$$(swift build -c release --show-bin-path)/libmartlet-attach.so" '$(DESTDIR)$(PREFIX)/lib/martlet/libmartlet-attach.so'
 	@for shell in bash:bash-completion/completions/martlet zsh:zsh/site-functions/_martlet fish:fish/vendor_completions.d/martlet.fish; do \
 		file='$(DESTDIR)$(PREFIX)/share/'"$${shell#*:}"; mkdir -p "$$(dirname "$$file")"; \
 		"$$(swift build -c release --show-bin-path)/martlet" --generate-completion-script "$${shell%%:*}" >"$$file" || exit 1; \

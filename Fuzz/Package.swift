@@ -44,6 +44,9 @@ let package = Package(
                 netlink, openvSwitch, device, .product(name: "HostPorts", package: "martlet"),
                 .product(name: "Doors", package: "martlet"),
             ]),
+        fuzzer(
+            "FuzzNetlinkDoor",
+            [netlink, openvSwitch, device, .product(name: "Doors", package: "martlet")]),
         // Not a fuzzer: it writes the inputs to begin with.
         .executableTarget(
             name: "FuzzSeeds", dependencies: [netlink, openvSwitch, device], swiftSettings: house,

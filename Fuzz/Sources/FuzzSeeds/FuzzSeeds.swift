@@ -21,6 +21,34 @@ struct FuzzSeeds {
         try seeds.packets()
         try seeds.device()
         try seeds.host()
+        try seeds.netlinkDoor()
+    }
+
+    /// Datagrams for the Netlink door, each behind what to do with it, options, and its length.
+    private func netlinkDoor() throws {
+        func step(_ what: UInt8, _ bytes: [UInt8]) -> [UInt8] { [what, 1] + host(UInt16(bytes.count)) + bytes }
+        func request(_ bytes: [UInt8], _ flags: MessageFlags? = nil) -> [UInt8] {
+            var bytes = bytes
+            // The families' numbers at this door are 1024 higher.
+            bytes[5] += 4
+            if let flags { bytes.replaceSubrange(6..<8, with: host(flags.rawValue)) }
+            return bytes
+        }
+        let all = requests.map { request($0.1) }
+        for (index, (name, _)) in requests.enumerated() { try write("netlink-door", name, step(0, all[index])) }
+        try write("netlink-door", "batch", step(0, all.joined() + all[0]))
+        let get = try written { try DatapathMessage(command: Command.get, name: "br0").write(to: &$0, flags: .request) }
+        let dump = request(get, [.request, .dump, .ack])
+        try write(
+            "netlink-door", "dump", step(0, all[0]) + step(0, dump) + step(5, [UInt8](repeating: 0, count: 16) + dump))
+        let name: [UInt8] = host(UInt16(13)) + host(UInt16(2)) + Array("ovs_flow".utf8) + [0, 0, 0, 0]
+        let family: [UInt8] =
+            host(UInt32(36)) + host(UInt16(16)) + host(UInt16(5)) + host(UInt64(1)) + [3, 1, 0, 0] + name
+        try write("netlink-door", "family", step(0, family))
+        try write("netlink-door", "forward", step(6, family))
+        try write(
+            "netlink-door", "subscribe",
+            step(7, host(UInt32(0)) + host(UInt32(101)) + host(UInt32(1))) + step(0, all[0]))
     }
 
     /// Captures, and datagrams of the Unix socket; the first byte chooses which.
