@@ -51,14 +51,16 @@ extension KeyLevels {
 
     func readMask(into mask: inout FlowMask, key: FlowKey) throws(RequestError) {
         if tags > 0 {
-            try checkMaskTag(outer, tag: key.vlanTCI)
-            mask.vlanTPID = 0xffff
             mask.vlanTCI = outer.bigEndian(KeyAttribute.vlan) ?? 0
+            try checkMaskTag(outer, mask.vlanTCI, tag: key.vlanTCI)
+            mask.vlanTPID = 0xffff
         }
         if tags > 1 {
-            try checkMaskTag(middle, tag: key.innerVLANTCI)
+            // Open vSwitch leaves the second tag's TCI out when it does not look at it. The kernel then takes the mask of
+            // the first tag's TCI by oversight; what is meant is any second tag.
+            mask.innerVLANTCI = middle.bigEndian(KeyAttribute.vlan) ?? FlowKey.vlanPresent
+            try checkMaskTag(middle, mask.innerVLANTCI, tag: key.innerVLANTCI)
             mask.innerVLANTPID = 0xffff
-            mask.innerVLANTCI = middle.bigEndian(KeyAttribute.vlan) ?? 0
         }
         if present.contains(.encap) { throw fail("the key has no VLAN tag at this level", KeyAttribute.encap) }
         if present.contains(.vlan) { throw fail("a VLAN mask needs an ENCAP beside it", KeyAttribute.vlan) }
@@ -68,14 +70,16 @@ extension KeyLevels {
         try readHeaders(into: &mask)
     }
 
-    private func checkMaskTag(_ level: borrowing AttributeSet, tag: UInt16) throws(RequestError) {
+    private func checkMaskTag(
+        _ level: borrowing AttributeSet, _ mask: UInt16, tag: UInt16
+    ) throws(RequestError) {
         guard tag & FlowKey.vlanPresent != 0 else {
             throw fail("an ENCAP in the mask needs a VLAN tag in the key", KeyAttribute.encap)
         }
         guard level.bigEndian(KeyAttribute.etherType) == 0xffff else {
             throw fail("the TPID of a VLAN tag must be matched exactly", KeyAttribute.etherType)
         }
-        guard (level.bigEndian(KeyAttribute.vlan) ?? 0) & FlowKey.vlanPresent != 0 else {
+        guard mask & FlowKey.vlanPresent != 0 else {
             throw fail("the bit 0x1000 of a VLAN TCI must be matched", KeyAttribute.vlan)
         }
     }

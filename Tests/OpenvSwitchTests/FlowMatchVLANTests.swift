@@ -119,6 +119,11 @@ import Testing
         #expect(two.mask.vlanTCI == 0xffff)
         #expect(two.mask.innerVLANTCI == 0x1fff)
         #expect(two.mask.innerVLANTPID == 0xffff)
+        // Open vSwitch, when it does not look at the second tag.
+        let any2 = try #require(accepted(double(inner), maskOf(0xffff, maskOf(0, ones(6, 2)))))
+        #expect(any2.mask.innerVLANTCI == 0x1000)
+        #expect(any2.mask.innerVLANTPID == 0xffff)
+        #expect(any2.maskedKey.innerVLANTCI == 0x1000)
     }
 
     @Test func theMaskOfATagMustBeWhole() {
