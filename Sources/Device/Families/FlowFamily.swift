@@ -157,7 +157,7 @@ private struct FlowReply: WritableMessage {
             try (ufid == nil ? match.key : match.maskedKey).write(to: &writer)
             try match.maskedKey.write(mask: match.mask, to: &writer)
         } catch { return 0 }  // cannot be: a key is short
-        let identifier = ufid.map { 4 + netlinkAligned($0.bytes.count) } ?? 0
+        let identifier = ufid.map { 4 + netlinkAligned($0.count) } ?? 0
         return OVSHeader.attributesOffset + identifier + 4 + 4 + writer.count + 4 + netlinkAligned(actions)
             + Flow.usageAllowance
     }
