@@ -68,7 +68,7 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "DeviceTests",
-            dependencies: ["Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF"],
+            dependencies: ["Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF"],
             swiftSettings: house),
         .testTarget(
             name: "LearningBridgeTests",

@@ -64,6 +64,22 @@ public protocol DPIF: AnyObject, Sendable {
         omitting: UFIDFlags, _ body: (FlowMessage) throws(SocketError) -> Void
     ) throws(SocketError) -> Bool
 
+    // MARK: Meters
+
+    /// How many meters there can be, and how many bands a meter can have.
+    func meterFeatures() throws(SocketError) -> (maximumMeters: UInt32, maximumBands: UInt32)
+    /// Makes a meter, or replaces the one with its number.
+    /// - Returns: what the replaced meter had counted; nil if there was none.
+    @discardableResult
+    func setMeter(_ id: UInt32, _ meter: MeterPut) throws(SocketError) -> MeterStatistics?
+    /// What a meter has counted.
+    /// - Throws: `refused` with `ENOENT` if there is none.
+    func meter(_ id: UInt32) throws(SocketError) -> MeterStatistics
+    /// Deletes a meter. That there is none is no error.
+    /// - Returns: what it had counted; nil if there was none.
+    @discardableResult
+    func deleteMeter(_ id: UInt32) throws(SocketError) -> MeterStatistics?
+
     // MARK: Packets
 
     /// Carries out actions on a packet.
@@ -128,6 +144,31 @@ public struct FlowPut: Equatable, Sendable {
     }
 }
 
+/// A meter to make.
+public struct MeterPut: Equatable, Sendable {
+    /// The band's rate is in kilobits per second; else in packets per second.
+    public var countsBytes: Bool
+    /// At most one; without one the meter only counts.
+    public var band: MeterBand?
+
+    public init(countsBytes: Bool, band: MeterBand?) {
+        self.countsBytes = countsBytes
+        self.band = band
+    }
+}
+
+/// What a meter has counted.
+public struct MeterStatistics: Equatable, Sendable {
+    /// All packets that met it, those it dropped included.
+    public var all = FlowStatistics()
+    /// For each band the packets that exceeded it.
+    public var bands: [FlowStatistics] = []
+    /// Milliseconds of the host's monotonic clock at the last packet.
+    public var used: UInt64 = 0
+
+    public init() {}
+}
+
 /// A packet and what to do with it.
 public struct PacketExecution: Equatable, Sendable {
     /// The frame from its Ethernet header on.
@@ -136,6 +177,11 @@ public struct PacketExecution: Equatable, Sendable {
     public var key: [UInt8]
     /// The contents of `OVS_PACKET_ATTR_ACTIONS`.
     public var actions: [UInt8]
+    /// The hash of the packet's flow and the longest fragment it was put together from, as its upcall gave them.
+    public var hash: UInt64?
+    public var mru: UInt16?
+    /// Who gets the upcalls that come of it; nil for those whom vports and actions name.
+    public var upcallPortID: UInt32?
 
     public init(packet: [UInt8], key: [UInt8], actions: [UInt8]) {
         self.packet = packet

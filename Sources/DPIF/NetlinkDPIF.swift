@@ -171,6 +171,33 @@ public final class NetlinkDPIF: DPIF {
         return (message, flow.mode == .create ? .create : [])
     }
 
+    // MARK: Meters
+
+    public func meterFeatures() throws(SocketError) -> (maximumMeters: UInt32, maximumBands: UInt32) {
+        let request = MeterMessage(command: MeterCommand.features, datapathIfindex: ifindex)
+        let message: MeterMessage = try Self.reply(try socket.transact(request))
+        return (message.maximumMeters ?? 0, message.maximumBands ?? 0)
+    }
+
+    @discardableResult
+    public func setMeter(_ id: UInt32, _ meter: MeterPut) throws(SocketError) -> MeterStatistics? {
+        var request = MeterMessage(command: MeterCommand.set, datapathIfindex: ifindex, id: id)
+        request.countsBytes = meter.countsBytes
+        request.bands = meter.band.map { [$0] } ?? []
+        return MeterStatistics(try Self.reply(try socket.transact(request)))
+    }
+
+    public func meter(_ id: UInt32) throws(SocketError) -> MeterStatistics {
+        let request = MeterMessage(command: MeterCommand.get, datapathIfindex: ifindex, id: id)
+        return MeterStatistics(try Self.reply(try socket.transact(request))) ?? MeterStatistics()
+    }
+
+    @discardableResult
+    public func deleteMeter(_ id: UInt32) throws(SocketError) -> MeterStatistics? {
+        let request = MeterMessage(command: MeterCommand.delete, datapathIfindex: ifindex, id: id)
+        return MeterStatistics(try Self.reply(try socket.transact(request)))
+    }
+
     // MARK: Packets
 
     public func execute(_ packet: PacketExecution) throws(SocketError) {
@@ -178,9 +205,13 @@ public final class NetlinkDPIF: DPIF {
     }
 
     private func request(_ packet: PacketExecution) -> PacketMessage {
-        PacketMessage(
+        var message = PacketMessage(
             command: PacketCommand.execute, datapathIfindex: ifindex, packet: packet.packet, key: packet.key,
             actions: packet.actions)
+        message.hash = packet.hash
+        message.mru = packet.mru
+        message.upcallPortID = packet.upcallPortID
+        return message
     }
 
     public func operate(_ operations: [Operation]) throws(SocketError) -> [SocketError?] {
@@ -242,3 +273,14 @@ extension DatapathMessage: ReadableMessage {}
 extension VportMessage: ReadableMessage {}
 extension FlowMessage: ReadableMessage {}
 extension NetdevMessage: ReadableMessage {}
+extension MeterMessage: ReadableMessage {}
+
+extension MeterStatistics {
+    /// nil if the message has no statistics.
+    fileprivate init?(_ message: MeterMessage) {
+        guard let stats = message.stats else { return nil }
+        all = stats
+        bands = message.bands?.map { $0.stats ?? FlowStatistics() } ?? []
+        used = message.used ?? 0
+    }
+}

@@ -8,8 +8,8 @@ struct ActionCompiler {
     /// The flow's masked key, or the key of the packet to execute.
     let key: FlowKey
     /// Where the whole list begins in the request.
-    private let base: Int
-    private var instructions: [Instruction] = []
+    let base: Int
+    var instructions: [Instruction] = []
 
     /// What is known of the packet at one place of a list, where it may differ from the key. A nested list begins with
     /// what its outer list has come to, and what it changes ends with it.
@@ -55,21 +55,22 @@ struct ActionCompiler {
 
     /// Compiles a list.
     /// - Parameter depth: 0 for the outermost list.
-    private mutating func list(_ attributes: Attributes, _ start: Current, depth: Int) throws(RequestError) {
+    mutating func list(_ attributes: Attributes, _ start: Current, depth: Int) throws(RequestError) {
         guard depth <= Self.maximumDepth else {
             throw RequestError(
                 Errno.overflow, "flow actions: lists are nested more than \(Self.maximumDepth) levels deep",
                 offset: attributes.nextOffset)
         }
         var current = start
+        let place = (attributes.nextOffset - base)..<(attributes.nextOffset - base + attributes.rest.byteCount)
         var run = attributes
         while let action = try run.nextOrInvalid() {
-            try compile(action, &current, isLast: run.rest.byteCount == 0, depth: depth)
+            try compile(action, &current, isLast: run.rest.byteCount == 0, in: place, depth: depth)
         }
     }
 
     private mutating func compile(
-        _ action: Attribute, _ current: inout Current, isLast: Bool, depth: Int
+        _ action: Attribute, _ current: inout Current, isLast: Bool, in list: Range<Int>, depth: Int
     ) throws(RequestError) {
         switch action.type {
         case ActionAttribute.output:
@@ -77,7 +78,7 @@ struct ActionCompiler {
             guard port < UInt32(FlowKey.noPort) else { throw fail("output: the port is not less than 65535", action) }
             instructions.append(.output(port: UInt16(truncatingIfNeeded: port)))
         case ActionAttribute.userspace:
-            instructions.append(.userspace(try userspace(action)))
+            instructions.append(.userspace(try userspace(action, in: list)))
         case ActionAttribute.set:
             instructions.append(try set(action, isMasked: false, current))
         case ActionAttribute.setMasked:
@@ -109,16 +110,39 @@ struct ActionCompiler {
             _ = try exact(action) as UInt32
             guard isLast else { throw fail("drop: it must be the last action", action) }
             instructions.append(.drop)
+        case ActionAttribute.recirc:
+            instructions.append(.recirculate(try exact(action)))
+        case ActionAttribute.hash:
+            guard action.payload.byteCount == 8, let number: UInt32 = action.payload.load(at: 0),
+                let basis: UInt32 = action.payload.load(at: 4)
+            else { throw fail("hash: the payload must be 8 bytes", action) }
+            guard let algorithm = HashAlgorithm(rawValue: number) else {
+                throw fail("hash: there is no algorithm \(number)", action)
+            }
+            instructions.append(.hash(algorithm, basis: basis))
+        case ActionAttribute.meter:
+            // The meter need not be there.
+            instructions.append(.meter(try exact(action)))
+        case ActionAttribute.sample: try sample(action, current, depth: depth)
+        case ActionAttribute.clone: try clone(action, current, depth: depth)
+        case ActionAttribute.checkPacketLength: try checkPacketLength(action, current, depth: depth)
+        case ActionAttribute.decrementTTL: try decrementTTL(action, current, depth: depth)
+        case ActionAttribute.psample:
+            throw RequestError(
+                Errno.notSupported, "flow actions: psample: this datapath does not support it", offset: action.offset)
         case 1...ActionAttribute.maximum:
-            throw fail("this datapath does not support the action yet", action)
+            throw fail("\(Self.unsupported[action.type] ?? ""): this datapath does not support the action yet", action)
         default:
             throw fail("the action is not known", action)
         }
     }
 
-    private func userspace(_ action: Attribute) throws(RequestError) -> UserspaceInstruction {
+    private func userspace(
+        _ action: Attribute, in list: Range<Int>
+    ) throws(RequestError) -> UserspaceInstruction {
         var result = UserspaceInstruction(
-            portID: 0, userdataStart: 0, userdataCount: 0, hasUserdata: false, includesActions: false)
+            portID: 0, userdataStart: 0, userdataCount: 0, hasUserdata: false, includesActions: false,
+            actionsStart: list.lowerBound, actionsCount: list.count)
         var run = action.nested
         while let attribute = try run.nextOrInvalid() {
             switch attribute.type {
@@ -131,6 +155,12 @@ struct ActionCompiler {
                 result.hasUserdata = true
                 result.userdataStart = attribute.offset + Attribute.headerSize - base
                 result.userdataCount = attribute.payload.byteCount
+            case UserspaceAttribute.egressTunnelPort:
+                // There are no tunnel ports, so that an upcall has nothing to say of one.
+                guard attribute.payload.byteCount >= 4 else {
+                    throw RequestError(
+                        Errno.range, "userspace: the egress tunnel port is too short", offset: attribute.offset)
+                }
             case UserspaceAttribute.actions: result.includesActions = true
             default: break  // as in the kernel, unknown ones are ignored
             }
@@ -138,6 +168,12 @@ struct ActionCompiler {
         guard result.portID != 0 else { throw fail("userspace: a port ID other than 0 is needed", action) }
         return result
     }
+
+    /// Names of actions that are known and not supported.
+    private static let unsupported: [UInt16: String] = [
+        ActionAttribute.ct: "ct", ActionAttribute.ctClear: "ct_clear", ActionAttribute.pushEthernet: "push_eth",
+        ActionAttribute.popEthernet: "pop_eth", ActionAttribute.pushNSH: "push_nsh", ActionAttribute.popNSH: "pop_nsh",
+    ]
 
     private func exact<T: FixedWidthInteger & BitwiseCopyable>(_ action: Attribute) throws(RequestError) -> T {
         guard action.payload.byteCount == MemoryLayout<T>.size, let value: T = action.payload.load(at: 0) else {

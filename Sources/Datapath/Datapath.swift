@@ -11,6 +11,7 @@ public final class Datapath {
     public let serial: UInt64
     let entry: UnsafeMutablePointer<DatapathEntry>
     let flows: FlowTable
+    let meters: MeterTable
     private let shared: Switch
     /// Vports by number.
     private(set) var vports: [UInt16: Vport] = [:]
@@ -31,6 +32,7 @@ public final class Datapath {
         unsafe entry = .allocate(capacity: 1)
         unsafe entry.initialize(to: DatapathEntry(readerCount: shared.reclaimer.readerCount))
         flows = unsafe FlowTable(entry, shared)
+        meters = unsafe MeterTable(entry, shared)
     }
 
     // MARK: Vports
@@ -170,6 +172,7 @@ public final class Datapath {
     /// Frees the memory, when no packet thread knows the datapath any more.
     func destroy() {
         flows.removeAll()
+        meters.removeAll()
         let entry = unsafe entry
         shared.reclaimer.retire {
             unsafe entry.deinitialize(count: 1)

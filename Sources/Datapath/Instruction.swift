@@ -2,6 +2,8 @@ import OpenvSwitch
 import Packets
 
 /// One step of a compiled action list: a trivial value that a packet thread carries out without looking at Netlink.
+///
+/// A program is flat: an action that has a list of its own says how many of the instructions behind it are that list.
 enum Instruction: BitwiseCopyable {
     case output(port: UInt16)
     case userspace(UserspaceInstruction)
@@ -20,6 +22,27 @@ enum Instruction: BitwiseCopyable {
     case popMPLS(etherType: UInt16)
     case truncate(Int)
     case drop
+    /// Sends the packet through the flow table once more.
+    case recirculate(UInt32)
+    case hash(HashAlgorithm, basis: UInt32)
+    case meter(UInt32)
+    /// With a probability of `probability` / (2³² − 1) carries out the next `count` instructions.
+    case sample(probability: UInt32, count: Int)
+    /// Carries out the next `count` instructions.
+    case clone(count: Int)
+    /// Carries out the next `greater` instructions if the packet is longer than so many bytes; else the `lessEqual`
+    /// instructions behind them.
+    case checkPacketLength(UInt16, greater: Int, lessEqual: Int)
+    /// Passes the next `count` instructions over, unless the TTL has expired: then they are the packet's last.
+    case decrementTTL(count: Int)
+}
+
+/// `enum ovs_hash_alg`.
+enum HashAlgorithm: UInt32 {
+    /// The hash of the packet's flow, with its ports.
+    case l4 = 0
+    /// The same for both directions of a flow.
+    case symmetricL4 = 1
 }
 
 /// Whom a userspace action calls, and with what.
@@ -29,7 +52,11 @@ struct UserspaceInstruction: BitwiseCopyable {
     var userdataStart: Int
     var userdataCount: Int
     var hasUserdata: Bool
+    /// The upcall has the list that this action stands in.
     var includesActions: Bool
+    /// Place of that list in the program's bytes.
+    var actionsStart: Int
+    var actionsCount: Int
 }
 
 /// New ports and the bits of them that count.

@@ -39,10 +39,10 @@ public final class PacketProcessor {
     /// Carries out a program on a frame that a client sent. Inside a batch.
     /// - Returns: 0 or a positive error number.
     func execute(
-        _ packet: Packet, metadata: FlowKey, program: UnsafeMutablePointer<ActionProgram>,
+        _ packet: Packet, _ metadata: PacketMetadata, program: UnsafeMutablePointer<ActionProgram>,
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
-        unsafe state.execute(packet, metadata: metadata, program: program, in: datapath, port: port)
+        unsafe state.execute(packet, metadata, program: program, in: datapath, port: port)
     }
 }
 
@@ -60,7 +60,12 @@ struct ProcessorState: ~Copyable {
     var queue = TransmitQueue()
     var cache = FlowCache()
     var upcalls = UpcallWriter()
+    /// Milliseconds of the monotonic clock when the batch began.
     var now: UInt64 = 0
+    /// How often the packet at work, with all its clones, has gone through the flow table again.
+    var recirculations = 0
+    /// State of the generator of random numbers (xorshift64*); never 0.
+    private var random: UInt64
 
     init(_ sw: Switch) {
         shared = sw
@@ -68,6 +73,7 @@ struct ProcessorState: ~Copyable {
             preconditionFailure("more packet threads than the switch was made for")
         }
         reader = index
+        random = UInt64.random(in: 1...(.max))
     }
 
     deinit { shared.reclaimer.releaseReader(reader) }
@@ -85,25 +91,15 @@ struct ProcessorState: ~Copyable {
         shared.reclaimer.end(reader)
     }
 
-    // MARK: A packet
-
-    /// A packet on its way through a program.
-    @safe
-    struct Working {
-        var packet: Packet
-        var key: FlowKey
-        var offsets: HeaderOffsets
-        var hash: UInt32
-        let datapath: UnsafeMutablePointer<DatapathEntry>
-        /// The port it came in on; nil if it came in on none.
-        let port: UnsafeMutablePointer<PortEntry>?
-        /// The slot is queued for a port: it must be copied before it is changed.
-        var isQueued = false
-        /// The slot is one of `copies`.
-        var isCopy = false
-        /// What the next output or userspace action may send at most.
-        var truncation = Int.max
+    /// A random number: cheap, and no secret.
+    mutating func nextRandom() -> UInt32 {
+        random ^= random &>> 12
+        random ^= random &<< 25
+        random ^= random &>> 27
+        return UInt32(truncatingIfNeeded: (random &* 0x2545_f491_4f6c_dd1d) &>> 32)
     }
+
+    // MARK: A packet
 
     mutating func process(_ packet: Packet, from port: UnsafeMutablePointer<PortEntry>) {
         var key = FlowKey()
@@ -112,33 +108,46 @@ struct ProcessorState: ~Copyable {
             unsafe port.pointee.counters[reader].errors.add(1)
             return
         }
-        let datapath = unsafe port.pointee.datapath
-        let hash = FlowHash.hash(key)
-        let counters = unsafe datapath.pointee.counters + reader
-        guard let flow = unsafe cache.lookup(key, hash: hash, in: datapath, reader: reader) else {
-            unsafe counters.pointee.missed.add(1)
-            unsafe upcall(miss: packet, key: key, offsets: offsets, hash: hash, datapath: datapath, port: port)
-            return
-        }
-        unsafe counters.pointee.hit.add(1)
-        unsafe count(packet, key, on: flow)
-        let program = unsafe flow.pointee.program.load(ordering: .acquiring)
+        recirculations = 0
+        let hash = PacketHash(key, offsets)
         var working = unsafe Working(
-            packet: packet, key: key, offsets: offsets, hash: hash, datapath: datapath, port: port)
-        if unsafe run(program, &working) != 0 { unsafe port.pointee.counters[reader].errors.add(1) }
+            packet: packet, key: key, offsets: offsets, hash: hash, datapath: port.pointee.datapath, port: port)
+        guard let program = unsafe lookup(&working, hash: hash.value) else { return }
+        if unsafe run(program, &working) != 0 { countError(working) }
+        release(working)
     }
 
     mutating func execute(
-        _ packet: Packet, metadata: FlowKey, program: UnsafeMutablePointer<ActionProgram>,
+        _ packet: Packet, _ metadata: PacketMetadata, program: UnsafeMutablePointer<ActionProgram>,
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
-        var key = metadata
+        var key = metadata.key
         guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
             return Errno.invalid
         }
+        recirculations = 0
         var working = unsafe Working(
-            packet: packet, key: key, offsets: offsets, hash: FlowHash.hash(key), datapath: datapath, port: port)
-        return unsafe run(program, &working)
+            packet: packet, key: key, offsets: offsets, hash: metadata.hash ?? PacketHash(key, offsets),
+            datapath: datapath, port: port)
+        working.maximumReceiveUnit = metadata.maximumReceiveUnit
+        working.upcallPortID = metadata.upcallPortID
+        let result = unsafe run(program, &working)
+        release(working)
+        return result
+    }
+
+    /// Finds the program of the flow that a packet matches and counts the packet; if there is none, makes an upcall.
+    @inline(__always)
+    mutating func lookup(_ working: inout Working, hash: UInt32) -> UnsafeMutablePointer<ActionProgram>? {
+        let counters = unsafe working.datapath.pointee.counters + reader
+        guard let flow = unsafe cache.lookup(working.key, hash: hash, in: working.datapath, reader: reader) else {
+            unsafe counters.pointee.missed.add(1)
+            miss(&working)
+            return nil
+        }
+        unsafe counters.pointee.hit.add(1)
+        unsafe count(working.packet, working.key, on: flow)
+        return unsafe flow.pointee.program.load(ordering: .acquiring)
     }
 
     @inline(__always)
@@ -152,5 +161,10 @@ struct ProcessorState: ~Copyable {
         {
             unsafe counters.pointee.tcpFlags.or(UInt64(key.tcpFlags))
         }
+    }
+
+    /// Counts a packet that is dropped for a fault of its own.
+    func countError(_ working: borrowing Working) {
+        if let port = unsafe working.port { unsafe port.pointee.counters[reader].errors.add(1) }
     }
 }

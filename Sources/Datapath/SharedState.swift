@@ -13,6 +13,7 @@ struct DatapathEntry: ~Copyable {
     let masks: Atomic<UnsafeMutablePointer<MaskList>>
     /// The vports by number.
     let ports: Atomic<UnsafeMutablePointer<PortList>>
+    let meters: Atomic<UnsafeMutablePointer<MeterSlots>>
     /// `UserFeatures`.
     let features = Atomic<UInt32>(0)
     /// Upcall port IDs by packet thread, for `dispatchUpcallPerCPU`.
@@ -32,6 +33,7 @@ struct DatapathEntry: ~Copyable {
         maskCacheSize = Atomic(Self.defaultMaskCacheSize)
         unsafe masks = Atomic(MaskList.make([]))
         unsafe ports = Atomic(PortList.make(capacity: 16))
+        unsafe meters = Atomic(MeterSlots.make(capacity: 16))
         unsafe perCPUPortIDs = Atomic(PortIDList.make([]))
         unsafe counters = .allocate(capacity: readerCount)
         for index in 0..<readerCount { unsafe (counters + index).initialize(to: DatapathCounters()) }
@@ -40,6 +42,7 @@ struct DatapathEntry: ~Copyable {
     deinit {
         unsafe MaskList.free(masks.load(ordering: .relaxed))
         unsafe PortList.free(ports.load(ordering: .relaxed))
+        unsafe MeterSlots.free(meters.load(ordering: .relaxed))
         unsafe PortIDList.free(perCPUPortIDs.load(ordering: .relaxed))
         unsafe counters.deinitialize(count: readerCount)
         unsafe counters.deallocate()
@@ -95,7 +98,7 @@ struct PortCounters: ~Copyable {
     let upcallFail = Counter()
     /// Packets that the device did not take.
     let transmitDropped = Counter()
-    /// Packets dropped because a header was not there, or no buffer was free.
+    /// Packets dropped because a header was not there, no buffer was free, or they went too far: `Working.Limit`.
     let errors = Counter()
     /// Where the port stands in the thread's `TransmitQueue`.
     let batchPlace = Counter()

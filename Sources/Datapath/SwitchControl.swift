@@ -16,6 +16,8 @@ public final class SwitchControl {
     private var datapathsByIfindex: [Int32: Datapath] = [:]
     /// Raised with every datapath and vport that comes or goes.
     public private(set) var generation: UInt64 = 1
+    /// Of connection tracking, for all datapaths.
+    public var zoneLimits = ZoneLimits()
     private var nextSerial: UInt64 = 1
     private var processor: PacketProcessor?
     private var isShutDown = false
@@ -144,7 +146,7 @@ public final class SwitchControl {
     /// A packet to execute: checked, its actions compiled.
     public struct Execution {
         let frame: [UInt8]
-        let metadata: FlowKey
+        let metadata: PacketMetadata
         let actions: CompiledActions
     }
 
@@ -152,11 +154,20 @@ public final class SwitchControl {
     ///
     /// - Parameters:
     ///   - metadata: priority, mark, input port, hash and recirculation; header fields in it do not count.
+    ///   - hash: of the packet's flow, as an upcall gave it (`OVS_PACKET_ATTR_HASH`); nil to have it computed.
+    ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0 for
+    ///     none.
+    ///   - upcallPortID: who gets the upcalls that come of it (`OVS_PACKET_ATTR_UPCALL_PID`); 0 for those whom vports and
+    ///     actions name.
     /// - Throws: `EINVAL` if the packet has no Ethernet header or an action is not allowed for it.
     public func planExecution(
-        frame: [UInt8], metadata: FlowKey, actions: Attributes
+        frame: [UInt8], metadata: FlowKey, actions: Attributes, hash: UInt64? = nil, maximumReceiveUnit: UInt16 = 0,
+        upcallPortID: UInt32 = 0
     ) throws(RequestError) -> Execution {
-        var key = Self.metadata(of: metadata)
+        let metadata = PacketMetadata(
+            key: FlowKey(metadataOf: metadata), hash: hash.flatMap(PacketHash.init(rawValue:)),
+            maximumReceiveUnit: maximumReceiveUnit, upcallPortID: upcallPortID)
+        var key = metadata.key
         guard KeyExtraction.extract(frame.rawSpan, offload: Offload(), into: &key) != nil else {
             throw RequestError(Errno.invalid, "the packet is shorter than an Ethernet header")
         }
@@ -164,7 +175,7 @@ public final class SwitchControl {
             throw RequestError(Errno.invalid, "the packet is longer than \(Packet.maximumLength) bytes")
         }
         let compiled = try CompiledActions(actions, forKey: key)
-        return Execution(frame: frame, metadata: Self.metadata(of: metadata), actions: compiled)
+        return Execution(frame: frame, metadata: metadata, actions: compiled)
     }
 
     /// Carries out the actions on the packet. When this returns all outputs and upcalls have been queued.
@@ -174,12 +185,12 @@ public final class SwitchControl {
         self.processor = processor
         let program = unsafe ActionProgram.make(execution.actions.instructions, bytes: execution.actions.bytes)
         // A packet from no port counts as one from the LOCAL port.
-        let port = datapath.vport(execution.metadata.inPort) ?? datapath.vport(Datapath.localPort)
+        let port = datapath.vport(execution.metadata.key.inPort) ?? datapath.vport(Datapath.localPort)
         processor.beginBatch(now: provider.now)
         var result = Errno.noMemory
         if var packet = processor.takePacket(), packet.assign(execution.frame.rawSpan) {
             result = unsafe processor.execute(
-                packet, metadata: execution.metadata, program: program, in: datapath.entry, port: port?.entry)
+                packet, execution.metadata, program: program, in: datapath.entry, port: port?.entry)
         }
         let provider = provider
         unsafe processor.finishBatch { unsafe provider.transmit($1, to: $0) }
@@ -187,16 +198,6 @@ public final class SwitchControl {
         guard result == 0 else {
             throw RequestError(result, "a header that an action needs is not in the packet")
         }
-    }
-
-    private static func metadata(of key: FlowKey) -> FlowKey {
-        var result = FlowKey()
-        result.recircID = key.recircID
-        result.dpHash = key.dpHash
-        result.priority = key.priority
-        result.skbMark = key.skbMark
-        result.inPort = key.inPort
-        return result
     }
 
     /// Housekeeping that need not be done at any particular time: masks are put in the order of their use.

@@ -30,10 +30,11 @@ struct UpcallWriter {
         var command: UInt8
         var datapathIfindex: Int32
         var portID: UInt32
+        /// The longest fragment that the packet was put together from; 0 if it is whole as it came.
+        var maximumReceiveUnit: UInt16
         /// Length before truncation, if the packet was cut.
         var fullLength: Int?
-        var hash: UInt32
-        var hasTransport: Bool
+        var hash: PacketHash
         /// Leave the packet's attribute without padding (`OVS_DP_F_UNALIGNED`).
         var isUnaligned: Bool
     }
@@ -55,12 +56,13 @@ struct UpcallWriter {
             try writer.end(nested: nest)
             if let userdata { try writer.append(PacketAttribute.userdata, bytes: userdata) }
             if let actions { try writer.append(PacketAttribute.actions, bytes: actions) }
+            if content.maximumReceiveUnit != 0 {
+                try writer.append(PacketAttribute.mru, content.maximumReceiveUnit)
+            }
             if let length = content.fullLength {
                 try writer.append(PacketAttribute.length, UInt32(truncatingIfNeeded: length))
             }
-            // Bit 32: the hash was computed in software; bit 33: it covers the transport header.
-            let hash = UInt64(content.hash) | 1 << 32 | (content.hasTransport ? 1 << 33 : 0)
-            try writer.append(PacketAttribute.hash, hash)
+            try writer.append(PacketAttribute.hash, content.hash.rawValue)
             try writer.append(PacketAttribute.packet, bytes: packet)
             if content.isUnaligned {
                 writer.truncate(to: writer.count - (netlinkAligned(packet.byteCount) - packet.byteCount))

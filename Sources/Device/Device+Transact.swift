@@ -159,6 +159,8 @@ extension Device {
             case .packet: try self.packet(request, control)
             case .netdev: try self.netdev(request, control, provider.interfaces(), &output)
             case .control: try self.socketProperties(request, &output)
+            case .meter: try self.meter(request, control, &output)
+            case .ctLimit: try self.ctLimit(request, control, &output)
             default: throw .error(RequestError(Errno.notSupported, "family \(family.name) takes no requests"))
             }
         }
@@ -171,6 +173,8 @@ extension Device {
         case .datapath, .vport, .flow: isRead = command == Command.get
         case .netdev: isRead = command == NetdevCommand.get
         case .control: isRead = command == ControlCommand.socketProperties
+        case .meter: isRead = command == MeterCommand.features || command == MeterCommand.get
+        case .ctLimit: isRead = command == CTLimitCommand.get
         default: isRead = false
         }
         guard isRead || handle.access == .change else {

@@ -68,6 +68,34 @@ public enum PacketAttribute {
     public static let maximum: UInt16 = 12
 }
 
+/// `OVS_METER_ATTR_*`: attributes of family `ovs_meter`.
+public enum MeterAttribute {
+    public static let id: UInt16 = 1
+    public static let kilobits: UInt16 = 2
+    public static let stats: UInt16 = 3
+    public static let bands: UInt16 = 4
+    public static let used: UInt16 = 5
+    public static let clear: UInt16 = 6
+    public static let maximumMeters: UInt16 = 7
+    public static let maximumBands: UInt16 = 8
+    public static let pad: UInt16 = 9
+    public static let maximum: UInt16 = 9
+}
+
+/// `OVS_BAND_ATTR_*`: nested in the elements of `MeterAttribute.bands`.
+public enum BandAttribute {
+    public static let type: UInt16 = 1
+    public static let rate: UInt16 = 2
+    public static let burst: UInt16 = 3
+    public static let stats: UInt16 = 4
+}
+
+/// `OVS_CT_LIMIT_ATTR_*`: attributes of family `ovs_ct_limit`.
+public enum CTLimitAttribute {
+    public static let zoneLimit: UInt16 = 1
+    public static let maximum: UInt16 = 1
+}
+
 /// `OVS_KEY_ATTR_*`: fields of a flow key, a mask or a set action.
 public enum KeyAttribute {
     public static let encap: UInt16 = 1

@@ -16,6 +16,21 @@ public enum PacketCommand {
     public static let execute: UInt8 = 3
 }
 
+/// `OVS_METER_CMD_*`.
+public enum MeterCommand {
+    public static let features: UInt8 = 1
+    public static let set: UInt8 = 2
+    public static let delete: UInt8 = 3
+    public static let get: UInt8 = 4
+}
+
+/// `OVS_CT_LIMIT_CMD_*`.
+public enum CTLimitCommand {
+    public static let set: UInt8 = 1
+    public static let delete: UInt8 = 2
+    public static let get: UInt8 = 3
+}
+
 /// Commands of the control family of the Windows interface (`OVS_CTRL_CMD_*`), and one more.
 public enum ControlCommand {
     public static let pendRequest: UInt8 = 0

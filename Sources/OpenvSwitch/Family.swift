@@ -3,7 +3,7 @@ public import Netlink
 /// A generic-netlink family of the datapath interface: what `CTRL_CMD_GETFAMILY` would tell of it.
 ///
 /// The numbers are those of the device interface with I/O controls as it was shipped for Windows; there the families are
-/// fixed and need no discovery.
+/// fixed and need no discovery. Families that it did not have follow them.
 public struct Family: Hashable, Sendable {
     public let name: String
     /// The message type of the family's messages.
@@ -31,7 +31,12 @@ public struct Family: Hashable, Sendable {
     public static let netdev = Family(
         name: "ovs_win_netdev", id: 22, version: 1, maximumAttribute: NetdevAttribute.maximum, group: .netdev)
 
-    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev]
+    public static let meter = Family(
+        name: "ovs_meter", id: 23, version: 1, maximumAttribute: MeterAttribute.maximum, group: .meter)
+    public static let ctLimit = Family(
+        name: "ovs_ct_limit", id: 24, version: 1, maximumAttribute: CTLimitAttribute.maximum, group: .ctLimit)
+
+    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev, .meter, .ctLimit]
 
     /// The family with this message type, or nil.
     public static func with(id: UInt16) -> Family? { all.first { $0.id == id } }
@@ -55,7 +60,14 @@ public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
     /// Every I/O control on any handle, for those who want to see what a client does.
     public static let trace = MulticastGroup(rawValue: 106)
 
-    public static let all: [MulticastGroup] = [.vport, .datapath, .flow, .packet, .netdev, .trace]
+    /// Of family `ovs_meter`; nothing is sent to it, as in the kernel.
+    public static let meter = MulticastGroup(rawValue: 107)
+    /// Of family `ovs_ct_limit`; nothing is sent to it, as in the kernel.
+    public static let ctLimit = MulticastGroup(rawValue: 108)
+
+    public static let all: [MulticastGroup] = [
+        .vport, .datapath, .flow, .packet, .netdev, .trace, .meter, .ctLimit,
+    ]
 
     /// The group's name, as `CTRL_ATTR_MCAST_GRP_NAME` gives it.
     public var name: String {
@@ -66,6 +78,8 @@ public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
         case .packet: "ovs_packet"
         case .netdev: "ovs_win_netdev"
         case .trace: "trace"
+        case .meter: "ovs_meter"
+        case .ctLimit: "ovs_ct_limit"
         default: "\(rawValue)"
         }
     }

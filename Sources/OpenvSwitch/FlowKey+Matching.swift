@@ -10,6 +10,16 @@ extension FlowKey: Equatable, Hashable {
         for index in 0..<Self.wordCount { hasher.combine(words[index]) }
     }
 
+    /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark and input port.
+    public init(metadataOf key: FlowKey) {
+        self.init()
+        recircID = key.recircID
+        dpHash = key.dpHash
+        priority = key.priority
+        skbMark = key.skbMark
+        inPort = key.inPort
+    }
+
     /// The key with every bit outside the mask cleared.
     @inlinable
     public func masked(by mask: FlowMask) -> FlowKey {

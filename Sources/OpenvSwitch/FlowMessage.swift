@@ -144,9 +144,11 @@ public struct FlowStatistics: Equatable, Sendable {
         octets = span.load(at: 8) ?? 0
     }
 
-    /// Writes `OVS_FLOW_ATTR_STATS`.
+    /// Writes an attribute: `OVS_FLOW_ATTR_STATS`, or another that has this structure.
     /// - Throws: `noSpace`.
-    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
-        try writer.append(FlowAttribute.stats, [packets, octets])
+    public func write(
+        as type: UInt16 = FlowAttribute.stats, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
+        try writer.append(type, [packets, octets])
     }
 }

@@ -53,3 +53,5 @@ extension VportMessage: WritableMessage {}
 extension FlowMessage: WritableMessage {}
 extension PacketMessage: WritableMessage {}
 extension NetdevMessage: WritableMessage {}
+extension MeterMessage: WritableMessage {}
+extension CTLimitMessage: WritableMessage {}

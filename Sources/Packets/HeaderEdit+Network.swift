@@ -87,6 +87,44 @@ extension HeaderEdit {
         return true
     }
 
+    /// What has become of a packet whose TTL was to be decremented.
+    public enum TTLOutcome: Sendable {
+        /// It is one less; or the packet is not IP and has none.
+        case decremented
+        /// It was 1 or 0, and is unchanged: the packet's way ends here.
+        case expired
+        /// The header is not there.
+        case absent
+    }
+
+    /// Decrements the TTL of an IPv4 header, with its checksum, or the hop limit of an IPv6 header.
+    public static func decrementTTL(
+        _ packet: inout Packet, _ offsets: HeaderOffsets, key: inout FlowKey
+    ) -> TTLOutcome {
+        let network = offsets.network
+        switch key.etherType {
+        case EtherType.ipv4:
+            guard let ip = IPv4Header(packet.bytes, at: network) else { return .absent }
+            let old = ip.ttl
+            guard old > 1 else { return .expired }
+            // TTL is the upper byte of its 16-bit word.
+            let difference = InternetChecksum.difference(from: UInt32(old) &<< 8, to: UInt32(old &- 1) &<< 8)
+            let checksum = InternetChecksum.updated(ip.checksum, by: difference)
+            // The view has checked the header's 20 bytes.
+            unsafe packet.setBigEndian(network &+ 8, old &- 1)
+            unsafe packet.setBigEndian(network &+ 10, checksum)
+            key.ipTTL = old &- 1
+        case EtherType.ipv6:
+            guard let ip = IPv6Header(packet.bytes, at: network) else { return .absent }
+            let old = ip.hopLimit
+            guard old > 1 else { return .expired }
+            unsafe packet.setBigEndian(network &+ 7, old &- 1)  // the view has checked the header's 40 bytes
+            key.ipTTL = old &- 1
+        default: break
+        }
+        return .decremented
+    }
+
     /// Brings the checksum of TCP, UDP or ICMPv6 up to date with a changed pseudo header.
     ///
     /// A partial checksum is the pseudo header's sum itself, not its complement. A UDP checksum of 0 means that there

@@ -107,35 +107,3 @@ public struct Packet: BitwiseCopyable {
         return true
     }
 }
-
-/// The slots of one thread: memory for frames, given out one after the other and taken back all at once.
-///
-/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together.
-/// There is no list of free slots and no count of references to keep right.
-@safe
-public struct PacketPool: ~Copyable {
-    private let memory: UnsafeMutableRawPointer
-    public let capacity: Int
-    private var used = 0
-
-    /// - Parameter capacity: number of slots.
-    public init(capacity: Int) {
-        self.capacity = capacity
-        unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: capacity * Packet.slotSize, alignment: 64)
-    }
-
-    deinit { unsafe memory.deallocate() }
-
-    public var available: Int { capacity - used }
-
-    /// An empty packet in the next free slot, or nil if all are taken.
-    public mutating func take() -> Packet? {
-        guard used < capacity else { return nil }
-        let slot = unsafe memory + used * Packet.slotSize
-        used += 1
-        return unsafe Packet(slot: slot)
-    }
-
-    /// Frees all slots.
-    public mutating func reset() { used = 0 }
-}

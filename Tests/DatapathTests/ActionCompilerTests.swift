@@ -21,6 +21,14 @@ import Testing
         } catch { Issue.record("\(error)") }
     }
 
+    /// The error that a list is refused with; nil if it is taken.
+    private func fault(_ actions: [Action], for key: FlowKey) -> RequestError? {
+        do {
+            _ = try compile(actions, for: key)
+            return nil
+        } catch { return error as? RequestError }
+    }
+
     private var ethernet: FlowKey {
         var key = FlowKey()
         key.kind = 1
@@ -85,6 +93,13 @@ import Testing
         refused([.truncate(13)], for: ethernet, "13 bytes")
     }
 
+    @Test func theEgressTunnelPortIsFourBytes() throws {
+        let action = UserspaceAction(portID: 5, egressTunnelPort: 3)
+        #expect(try compile([.userspace(action)], for: ethernet).count == 1)
+        let short: [UInt8] = [8, 0, 1, 0, 7, 0, 0, 0, 6, 0, 3, 0, 1, 0]
+        #expect(fault([.other(ActionAttribute.userspace, short)], for: ethernet)?.errno == Errno.range)
+    }
+
     @Test func dropIsLast() throws {
         #expect(try compile([.output(1), .drop(3)], for: ethernet).count == 2)
         refused([.drop(3), .output(1)], for: ethernet, "an action behind drop")
@@ -92,9 +107,18 @@ import Testing
 
     @Test func unknownActionsAndTrailingBytesAreRefused() throws {
         for type in [UInt16(26), 99, 0, 0x3fff] { refused([.other(type, [])], for: ethernet, "type \(type)") }
-        for type in [ActionAttribute.recirc, ActionAttribute.ct, ActionAttribute.meter] {
-            refused([.other(type, [0, 0, 0, 0])], for: ethernet, "type \(type)")
+        // Known, and not there yet: said so by name.
+        for (type, name) in [
+            (ActionAttribute.ct, "ct:"), (ActionAttribute.ctClear, "ct_clear:"),
+            (ActionAttribute.pushEthernet, "push_eth:"),
+            (ActionAttribute.popEthernet, "pop_eth:"), (ActionAttribute.pushNSH, "push_nsh:"),
+            (ActionAttribute.popNSH, "pop_nsh:"),
+        ] {
+            let error = fault([.other(type, [0, 0, 0, 0])], for: ethernet)
+            #expect(error?.errno == Errno.invalid)
+            #expect(error?.message.contains(name) == true, "\(name)")
         }
+        #expect(fault([.other(ActionAttribute.psample, [])], for: ethernet)?.errno == Errno.notSupported)
         let bytes = try [Action.output(1)].encoded() + [0, 0]
         #expect(throws: RequestError.self) {
             _ = try ActionCompiler.compile(Attributes(bytes.rawSpan), for: FlowKey())

@@ -66,6 +66,14 @@ final class FaultyDPIF: DPIF {
     func flow(_ identity: FlowIdentity) throws(SocketError) -> FlowMessage { try real.flow(identity) }
     func deleteFlow(_ identity: FlowIdentity) throws(SocketError) -> FlowMessage { try real.deleteFlow(identity) }
     func flushFlows() throws(SocketError) { try real.flushFlows() }
+    func meterFeatures() throws(SocketError) -> (maximumMeters: UInt32, maximumBands: UInt32) {
+        try real.meterFeatures()
+    }
+    func setMeter(_ id: UInt32, _ meter: MeterPut) throws(SocketError) -> MeterStatistics? {
+        try real.setMeter(id, meter)
+    }
+    func meter(_ id: UInt32) throws(SocketError) -> MeterStatistics { try real.meter(id) }
+    func deleteMeter(_ id: UInt32) throws(SocketError) -> MeterStatistics? { try real.deleteMeter(id) }
     func execute(_ packet: PacketExecution) throws(SocketError) { try real.execute(packet) }
     func receiveUpcalls() throws(SocketError) { try real.receiveUpcalls() }
     func waitForUpcall() async throws(SocketError) { try await real.waitForUpcall() }

@@ -71,11 +71,12 @@ import Testing
 
     // MARK: Families
 
-    @Test func familiesHaveTheNumbersOfTheWindowsInterface() {
+    @Test func familiesHaveTheNumbersOfTheWindowsInterfaceAndThoseBehind() {
         let expected: [(Family, String, UInt16, UInt8, UInt16)] = [
             (.control, "ovs_win_control", 17, 1, 9), (.datapath, "ovs_datapath", 18, 2, 9),
             (.packet, "ovs_packet", 19, 1, 12),
             (.vport, "ovs_vport", 20, 1, 10), (.flow, "ovs_flow", 21, 1, 11), (.netdev, "ovs_win_netdev", 22, 1, 7),
+            (.meter, "ovs_meter", 23, 1, 9), (.ctLimit, "ovs_ct_limit", 24, 1, 1),
         ]
         #expect(Family.all == expected.map(\.0))
         for (family, name, id, version, maximum) in expected {
@@ -86,14 +87,15 @@ import Testing
             #expect(Family.with(id: id) == family)
             #expect(family.messageType == MessageType(rawValue: id))
         }
-        for id in [UInt16(0), 16, 23, .max] { #expect(Family.with(id: id) == nil) }
+        for id in [UInt16(0), 16, 25, .max] { #expect(Family.with(id: id) == nil) }
     }
 
     @Test func groupsHaveNumbersAndNames() {
-        #expect(MulticastGroup.all.map(\.rawValue) == [101, 102, 103, 104, 105, 106])
+        #expect(MulticastGroup.all.map(\.rawValue) == Array(101...108))
         #expect(
             MulticastGroup.all.map(\.name) == [
-                "ovs_vport", "ovs_datapath", "ovs_flow", "ovs_packet", "ovs_win_netdev", "trace",
+                "ovs_vport", "ovs_datapath", "ovs_flow", "ovs_packet", "ovs_win_netdev", "trace", "ovs_meter",
+                "ovs_ct_limit",
             ])
         #expect(MulticastGroup(rawValue: 7).name == "7")
     }

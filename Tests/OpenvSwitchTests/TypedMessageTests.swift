@@ -210,6 +210,72 @@ import Testing
         #expect(fault(short + key) { m throws(NetlinkError) in try PacketMessage(m) }?.errno == 34)
     }
 
+    @Test func meterMessagesComeBack() throws {
+        var random = SplitMix64(seed: 17)
+        for _ in 0..<500 {
+            var value = MeterMessage(
+                command: random.number(), datapathIfindex: random.number(), id: random.maybe { $0.number() })
+            value.countsBytes = random.below(2) == 0
+            value.clear = random.below(2) == 0
+            value.stats = random.maybe { FlowStatistics(packets: $0.next(), octets: $0.next()) }
+            value.used = random.maybe { $0.next() }
+            value.maximumMeters = random.maybe { $0.number() }
+            value.maximumBands = random.maybe { $0.number() }
+            value.bands = random.maybe { random in
+                (0..<random.below(4)).map { _ in
+                    MeterBand(
+                        type: random.maybe { $0.number() }, rate: random.maybe { $0.number() },
+                        burst: random.maybe { $0.number() },
+                        stats: random.maybe { FlowStatistics(packets: $0.next(), octets: $0.next()) })
+                }
+            }
+            var writer = MessageWriter()
+            try value.write(to: &writer, flags: [.request, .echo], sequence: 77, portID: 88)
+            let bytes = writer.bytes
+            #expect(try message(bytes) { m throws(NetlinkError) in try MeterMessage(m) } == value)
+            try header(bytes, .meter, value.command, value.datapathIfindex)
+        }
+    }
+
+    @Test func limitMessagesComeBack() throws {
+        var random = SplitMix64(seed: 18)
+        for _ in 0..<500 {
+            var value = CTLimitMessage(command: random.number(), datapathIfindex: random.number())
+            value.zoneLimits = random.maybe { random in
+                (0..<random.below(40)).map { _ in
+                    ZoneLimit(zone: random.number(), limit: random.number(), count: random.number())
+                }
+            }
+            var writer = MessageWriter()
+            try value.write(to: &writer, flags: [.request, .echo], sequence: 77, portID: 88)
+            let bytes = writer.bytes
+            #expect(try message(bytes) { m throws(NetlinkError) in try CTLimitMessage(m) } == value)
+            try header(bytes, .ctLimit, value.command, value.datapathIfindex)
+        }
+        var writer = MessageWriter()
+        let most = CTLimitMessage(command: 3, zoneLimits: (0..<5460).map { ZoneLimit(zone: $0) })
+        try most.write(to: &writer)
+        let tooMany = CTLimitMessage(command: 3, zoneLimits: (0..<5461).map { ZoneLimit(zone: $0) })
+        #expect(throws: NetlinkError.self) { try tooMany.write(to: &writer) }
+    }
+
+    @Test func metersAndTheirBandsKeepThePolicies() throws {
+        let read: (borrowing Message) throws(NetlinkError) -> Void = { m throws(NetlinkError) in _ = try MeterMessage(m)
+        }
+        let rate = attribute(BandAttribute.rate, host(UInt32(5)))
+        // Elements may have any type, and bytes behind the last are passed over.
+        let bands = bytes(attribute(4, attribute(0, rate) + attribute(77, rate + [1, 2]) + [9, 9]))
+        #expect(
+            try message(bands) { m throws(NetlinkError) in try MeterMessage(m).bands }
+                == [MeterBand(rate: 5), MeterBand(rate: 5)])
+        #expect(fault(attribute(4, attribute(0, attribute(BandAttribute.rate, [1, 2]))), read)?.errno == 34)
+        #expect(fault(attribute(4, attribute(0, attribute(BandAttribute.stats, [1]))), read)?.errno == 34)
+        #expect(fault(attribute(4, [1, 2]), read)?.errno == 34)
+        #expect(fault(attribute(2, [1]), read)?.errno == 34)
+        #expect(fault(attribute(1, [1, 2, 3]), read)?.errno == 34)
+        #expect(fault(attribute(3, [1, 2, 3]), read)?.errno == 34)
+    }
+
     /// As in the kernel: an identifier of more than 16 bytes counts as none.
     @Test func identifiersHaveOneToSixteenBytes() throws {
         #expect(UFID([]) == nil)

@@ -70,6 +70,64 @@ import Testing
         for bucket in buckets { #expect(bucket.allSatisfy { $0 > 128 && $0 < 384 }) }
     }
 
+    @Test func bothDirectionsHaveOneSymmetricHash() throws {
+        func symmetric(_ frame: [UInt8]) throws -> UInt32 {
+            FlowHash.symmetricHash(try #require(extract(frame)).key)
+        }
+        let there = Build.ethernet(
+            EtherType.ipv4, Build.ipv4(6, source: 9, destination: 5, Build.tcp(source: 3, destination: 4)))
+        let back = Build.ethernet(
+            EtherType.ipv4, Build.ipv4(6, source: 5, destination: 9, Build.tcp(source: 4, destination: 3)))
+        #expect(try symmetric(there) == symmetric(back))
+        #expect(try hash(there) != hash(back))
+        let other = Build.ethernet(
+            EtherType.ipv4, Build.ipv4(6, source: 9, destination: 6, Build.tcp(source: 3, destination: 4)))
+        #expect(try symmetric(there) != symmetric(other))
+        let (low, high) = (IPv6Address(high: 1, low: 9), IPv6Address(high: 2, low: 1))
+        let there6 = Build.ethernet(
+            EtherType.ipv6, Build.ipv6(17, source: low, destination: high, Build.udp(source: 70, destination: 8)))
+        let back6 = Build.ethernet(
+            EtherType.ipv6, Build.ipv6(17, source: high, destination: low, Build.udp(source: 8, destination: 70)))
+        #expect(try symmetric(there6) == symmetric(back6))
+        // Without an IP header, the MAC addresses.
+        var frame = Build.ethernet(0x1234, [])
+        let forth = try symmetric(frame)
+        frame = Array(frame[6..<12] + frame[..<6] + frame[12...])
+        #expect(try symmetric(frame) == forth)
+        // Type and code of a ping are no ports.
+        let ping = try symmetric(Build.ethernet(EtherType.ipv4, Build.ipv4(1, Build.icmp(type: 8, code: 0))))
+        #expect(try symmetric(Build.ethernet(EtherType.ipv4, Build.ipv4(1, Build.icmp(type: 0, code: 8)))) != ping)
+    }
+
+    @Test func lookUpsDifferWithTheRecirculation() {
+        var key = FlowKey()
+        #expect(FlowHash.lookupHash(77, key) == 77)
+        var seen: Set<UInt32> = [77]
+        for id in 1...1000 as ClosedRange<UInt32> {
+            key.recircID = id
+            seen.insert(FlowHash.lookupHash(77, key))
+            key.dpHash = id
+            seen.insert(FlowHash.lookupHash(77, key))
+            key.dpHash = 0
+        }
+        #expect(seen.count > 1990)
+        #expect(!seen.contains(0))
+    }
+
+    /// Any eight bits of the hash action's result are evenly used, whatever the basis.
+    @Test func theDatapathHashSpreads() {
+        for basis in [0, 1, 0x8000_0000, .max] as [UInt32] {
+            var buckets = [Int](repeating: 0, count: 256)
+            for hash in 0..<65_536 as Range<UInt32> {
+                let result = FlowHash.datapathHash(hash, basis: basis)
+                #expect(result != 0)
+                buckets[Int(result & 0xff)] += 1
+            }
+            #expect(buckets.allSatisfy { $0 > 128 && $0 < 384 }, "basis \(basis)")
+        }
+        #expect(FlowHash.datapathHash(5, basis: 1) != FlowHash.datapathHash(5, basis: 2))
+    }
+
     @Test func neverZero() {
         var random = SplitMix64(seed: 0x5eed_0007)
         #expect(FlowHash.hash(FlowKey()) != 0)

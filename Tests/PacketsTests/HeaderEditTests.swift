@@ -25,6 +25,55 @@ import Testing
         #expect(result.offsets == offsets, sourceLocation: location)
     }
 
+    // MARK: TTL
+
+    @Test func theTTLGoesDownByOne() throws {
+        for ttl in [UInt8(2), 3, 64, 128, 255] {
+            for tags in [[], [(tpid: UInt16(0x8100), tci: UInt16(3))]] {
+                let network = 14 + 4 * tags.count
+                let v4 = Build.ethernet(EtherType.ipv4, tags: tags, Build.ipv4(6, ttl: ttl, Build.tcp([1, 2, 3])))
+                let v6 = Build.ethernet(
+                    EtherType.ipv6, tags: tags, Build.ipv6(17, hopLimit: ttl, Build.udp([1, 2, 3])))
+                for frame in [v4, v6] {
+                    var outcome: HeaderEdit.TTLOutcome?
+                    let result = try edit(frame) { packet, offsets, key in
+                        outcome = HeaderEdit.decrementTTL(&packet, offsets, key: &key)
+                        return true
+                    }
+                    #expect(outcome == .decremented)
+                    #expect(result.key.ipTTL == ttl - 1)
+                    try expectKeyFollows(result)
+                    if frame == v4 { #expect(Reference.isIPv4Valid(result.frame, network: network)) }
+                    // Nothing but TTL and checksum has changed.
+                    let changed = frame.indices.filter { frame[$0] != result.frame[$0] }
+                    let allowed = frame == v4 ? [network + 8, network + 10, network + 11] : [network + 7]
+                    #expect(changed.allSatisfy(allowed.contains))
+                }
+            }
+        }
+    }
+
+    @Test func aTTLThatHasExpiredStays() throws {
+        func outcome(_ frame: [UInt8]) throws -> HeaderEdit.TTLOutcome? {
+            var outcome: HeaderEdit.TTLOutcome?
+            let result = try edit(frame) { packet, offsets, key in
+                outcome = HeaderEdit.decrementTTL(&packet, offsets, key: &key)
+                return true
+            }
+            #expect(result.frame == frame)
+            return outcome
+        }
+        for ttl in [UInt8(0), 1] {
+            #expect(try outcome(Build.ethernet(EtherType.ipv4, Build.ipv4(6, ttl: ttl, Build.tcp()))) == .expired)
+            #expect(try outcome(Build.ethernet(EtherType.ipv6, Build.ipv6(6, hopLimit: ttl, Build.tcp()))) == .expired)
+        }
+        let whole4 = Build.ethernet(EtherType.ipv4, Build.ipv4(6, Build.tcp()))
+        let whole6 = Build.ethernet(EtherType.ipv6, Build.ipv6(6, Build.tcp()))
+        for length in 14..<34 { #expect(try outcome(Array(whole4[..<length])) == .absent) }
+        for length in 14..<54 { #expect(try outcome(Array(whole6[..<length])) == .absent) }
+        #expect(try outcome(Build.ethernet(EtherType.arp, Build.arp())) == .decremented)
+    }
+
     // MARK: Ethernet and VLAN
 
     @Test func setEthernet() throws {

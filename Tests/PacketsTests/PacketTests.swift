@@ -67,6 +67,34 @@ import Testing
         #expect(pool.available == 2)
     }
 
+    @Test func aSlotThatIsHeldStays() throws {
+        for capacity in [1, 3, 64, 65, 192, 256] {
+            var pool = PacketPool(capacity: capacity)
+            var slots: Set<UnsafeMutableRawPointer> = unsafe []
+            var last: Packet?
+            while let packet = pool.take() {
+                last = packet
+                #expect(unsafe slots.insert(packet.slot).inserted)
+            }
+            #expect(unsafe slots.count == capacity)
+            let kept = try #require(last)
+            pool.hold(kept)
+            pool.reset()
+            #expect(pool.available == capacity - 1)
+            var taken = 0
+            while let packet = pool.take() {
+                taken += 1
+                #expect(unsafe packet.slot != kept.slot)
+            }
+            #expect(taken == capacity - 1)
+            // Released, it is free with the next reset and not before: it may be queued.
+            pool.release(kept)
+            #expect(pool.take()?.length == nil)
+            pool.reset()
+            #expect(pool.available == capacity)
+        }
+    }
+
     @Test func offsetsMoveWithTheHeaders() {
         var offload = Offload()
         offload.shift(by: 4)

@@ -21,6 +21,24 @@ import Testing
         }
     }
 
+    @Test func theLongestSegmentIsKnownBefore() throws {
+        for (payload, size) in [(3000, 1448), (1448, 1448), (100, 1448), (1449, 1448), (60_000, 1)] {
+            let frame = Build.ethernet(
+                EtherType.ipv4, tags: [(0x8100, 3)], Build.ipv4(6, Build.tcp([UInt8](repeating: 1, count: payload))))
+            var offload = partialOffload(
+                transport: 38, 6, segmentation: Offload.tcpv4, segmentSize: UInt16(size))
+            let longest = try #require(try segments(frame, offload)).map(\.count).max()
+            #expect(
+                try withPacket(frame, offload: offload) { packet, _ in Segmentation.segmentLength(packet) } == longest)
+            // A packet that is none of these is as long as it is.
+            offload.segmentation = Offload.tcpv6
+            #expect(
+                try withPacket(frame, offload: offload) { packet, _ in Segmentation.segmentLength(packet) }
+                    == frame.count)
+            #expect(try withPacket(frame) { packet, _ in Segmentation.segmentLength(packet) } == frame.count)
+        }
+    }
+
     struct Shape: Sendable, CustomTestStringConvertible {
         var isIPv4: Bool
         var number: UInt8

@@ -61,6 +61,8 @@ final class NullPorts: PortProvider, @unchecked Sendable {
         print("case                              ns/packet   allocations   retains+releases")
         for scenario in Scenario.all {
             try dpif.flushFlows()
+            // It lets everything pass and has counted since the switch was made.
+            try dpif.setMeter(1, MeterPut(countsBytes: true, band: MeterBand(type: 1, rate: .max, burst: .max)))
             try scenario.install(dpif)
             isClean = run(scenario, processor, port, host) && isClean
         }
@@ -153,13 +155,46 @@ struct Scenario {
                         source: .max, destination: 0, proto: 0, tos: 0, ttl: 0xff, fragment: 0)
                     try learned(dpif, 1, [.setMasked(value, mask: mask), .output(2)])
                 }),
+            Scenario(
+                name: "meter, forward", frames: [tcp(source: 1)],
+                install: { try learned($0, 1, try ActionText.parseActions("meter(1),2", portNumber: nil)) }),
+            Scenario(
+                name: "hash, recirculate, forward", frames: [tcp(source: 1)],
+                install: { dpif in
+                    try learned(dpif, 1, try ActionText.parseActions("hash(l4(0)),recirc(0x7)", portNumber: nil))
+                    try learned(dpif, 1, recircID: 7, try [Action.output(2)].encoded())
+                }),
+            Scenario(
+                name: "1000 flows, recirculate, forward", frames: (1...1000).map { tcp(source: UInt64($0)) },
+                install: { dpif in
+                    for index in 1...1000 {
+                        let actions = try ActionText.parseActions("hash(l4(0)),recirc(0x7)", portNumber: nil)
+                        try learned(dpif, UInt64(index), actions)
+                        try learned(dpif, UInt64(index), recircID: 7, try [Action.output(2)].encoded())
+                    }
+                }),
+            Scenario(
+                name: "sample, clone, check, meter", frames: [tcp(source: 1)],
+                install: { dpif in
+                    let text =
+                        "sample(sample=10.0%,actions(3)),clone(push_vlan(vid=5,pcp=0),3),meter(1),"
+                        + "dec_ttl(le_1()),check_pkt_len(size=1500,gt(drop),le(2))"
+                    try learned(dpif, 1, try ActionText.parseActions(text, portNumber: nil))
+                }),
         ]
     }
 
     /// A flow as the learning bridge makes them, on IPv4.
     static func learned(_ dpif: NetlinkDPIF, _ source: UInt64, _ actions: [Action]) throws {
+        try learned(dpif, source, try actions.encoded())
+    }
+
+    /// The same for packets that have gone through the table before.
+    static func learned(_ dpif: NetlinkDPIF, _ source: UInt64, recircID: UInt32 = 0, _ actions: [UInt8]) throws {
         var match = FlowMatch(key: FlowKey(), mask: FlowMask())
         match.key.kind = 1
+        match.key.recircID = recircID
+        match.mask.recircID = .max
         match.key.inPort = 1
         match.key.etherType = EtherType.ipv4
         match.key.ethernetSource = source
@@ -175,7 +210,7 @@ struct Scenario {
         try match.key.write(to: &key)
         var mask = MessageWriter()
         try match.key.write(mask: match.mask, to: &mask)
-        try dpif.putFlow(FlowPut(key: key.bytes, mask: mask.bytes, actions: try actions.encoded()))
+        try dpif.putFlow(FlowPut(key: key.bytes, mask: mask.bytes, actions: actions))
     }
 
     /// A TCP segment of 64 bytes.

@@ -56,6 +56,8 @@ struct MessageWords {
         switch family {
         case .datapath, .vport, .flow: names = [1: "NEW", 2: "DEL", 3: "GET", 4: "SET"]
         case .packet: names = [1: "MISS", 2: "ACTION", 3: "EXECUTE"]
+        case .meter: names = [1: "FEATURES", 2: "SET", 3: "DEL", 4: "GET"]
+        case .ctLimit: names = [1: "SET", 2: "DEL", 3: "GET"]
         case .netdev: names = [1: "GET", 2: "NEW", 3: "DEL", 4: "SET"]
         case .control:
             names = [
