@@ -171,7 +171,6 @@ struct ActionCompiler {
 
     /// Names of actions that are known and not supported.
     private static let unsupported: [UInt16: String] = [
-        ActionAttribute.pushMPLS: "push_mpls", ActionAttribute.popMPLS: "pop_mpls", ActionAttribute.addMPLS: "add_mpls",
         ActionAttribute.ct: "ct", ActionAttribute.ctClear: "ct_clear", ActionAttribute.pushEthernet: "push_eth",
         ActionAttribute.popEthernet: "pop_eth", ActionAttribute.pushNSH: "push_nsh", ActionAttribute.popNSH: "pop_nsh",
     ]

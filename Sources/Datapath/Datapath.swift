@@ -5,6 +5,8 @@ import Synchronization
 @safe
 public final class Datapath {
     public let name: String
+    /// Interface index of the LOCAL port, what `ovs_header` carries; 0 without one.
+    public private(set) var ifindex: Int32 = 0
     /// The order of creation, and the place in a dump.
     public let serial: UInt64
     let entry: UnsafeMutablePointer<DatapathEntry>
@@ -32,9 +34,6 @@ public final class Datapath {
         flows = unsafe FlowTable(entry, shared)
         meters = unsafe MeterTable(entry, shared)
     }
-
-    /// Interface index of the LOCAL port: what `ovs_header` carries.
-    public var ifindex: Int32 { vports[Self.localPort]?.device.ifindex ?? 0 }
 
     // MARK: Vports
 
@@ -68,7 +67,10 @@ public final class Datapath {
         let vport = unsafe Vport(
             number: number, name: name, type: type, device: device, upcallPortIDs: upcallPortIDs, entry: port)
         vports[number] = vport
-        if number == Self.localPort { unsafe entry.pointee.localIfindex.store(device.ifindex, ordering: .releasing) }
+        if number == Self.localPort {
+            ifindex = device.ifindex
+            unsafe entry.pointee.localIfindex.store(ifindex, ordering: .releasing)
+        }
         growPortList(for: Int(number))
         let list = unsafe entry.pointee.ports.load(ordering: .relaxed)
         unsafe list.pointee.entries[Int(number)].store(port, ordering: .releasing)
@@ -78,6 +80,7 @@ public final class Datapath {
     /// Hides a vport from the packet threads. When this returns none of them uses it.
     func detach(_ vport: Vport) {
         vports[vport.number] = nil
+        if vport.number == Self.localPort { ifindex = 0 }
         let list = unsafe entry.pointee.ports.load(ordering: .relaxed)
         unsafe list.pointee.entries[Int(vport.number)].store(nil, ordering: .releasing)
         shared.reclaimer.waitForReaders()

@@ -84,7 +84,7 @@ extension Flow {
                 .flow, command: command, datapathIfindex: datapathIfindex, flags: flags, sequence: sequence,
                 portID: portID)
             if let ufid {
-                try writer.append(FlowAttribute.ufid, bytes: ufid.bytes)
+                try ufid.write(to: &writer)
                 if !omitting.contains(.omitKey) { try writeKey(match.maskedKey, to: &writer) }
             } else {
                 try writeKey(match.key, to: &writer)
@@ -98,8 +98,7 @@ extension Flow {
             let usage = usage
             if usage.used != 0 { try writer.append(FlowAttribute.used, usage.used) }
             if usage.packets != 0 {
-                let stats = FlowStatistics(packets: usage.packets, octets: usage.bytes)
-                try writer.append(FlowAttribute.stats, bytes: stats.bytes)
+                try FlowStatistics(packets: usage.packets, octets: usage.bytes).write(to: &writer)
             }
             let flags = UInt8(truncatingIfNeeded: usage.tcpFlags)
             if flags != 0 { try writer.append(FlowAttribute.tcpFlags, flags) }

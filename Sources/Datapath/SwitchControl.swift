@@ -10,6 +10,10 @@ public final class SwitchControl {
     private let shared: Switch
     /// In the order of creation.
     public private(set) var datapaths: [Datapath] = []
+    /// All vports of all datapaths.
+    private var vportsByName: [String: (datapath: Datapath, vport: Vport)] = [:]
+    /// Datapaths by the interface index of each of their internal ports.
+    private var datapathsByIfindex: [Int32: Datapath] = [:]
     /// Raised with every datapath and vport that comes or goes.
     public private(set) var generation: UInt64 = 1
     /// Of connection tracking, for all datapaths.
@@ -27,28 +31,20 @@ public final class SwitchControl {
 
     // MARK: Finding
 
-    /// The datapath whose LOCAL port has this interface index; nil for 0 and all others.
-    public func datapath(ifindex: Int32) -> Datapath? {
-        guard ifindex != 0 else { return nil }
-        // As in the kernel, the index of any internal port leads to its datapath.
-        return datapaths.first { datapath in
-            datapath.ifindex == ifindex
-                || datapath.vports.values.contains { $0.type == .internal && $0.device.ifindex == ifindex }
-        }
-    }
+    /// The datapath that has an internal port with this interface index, as its LOCAL port is; nil for 0.
+    public func datapath(ifindex: Int32) -> Datapath? { ifindex == 0 ? nil : datapathsByIfindex[ifindex] }
 
-    public func datapath(named name: String) -> Datapath? { datapaths.first { $0.name == name } }
+    /// The datapath whose LOCAL port has this name.
+    public func datapath(named name: String) -> Datapath? {
+        guard let (datapath, vport) = vportsByName[name], vport.number == Datapath.localPort else { return nil }
+        return datapath
+    }
 
     /// The datapath with the smallest serial of at least `serial`, or nil.
     public func datapath(from serial: UInt64) -> Datapath? { datapaths.first { $0.serial >= serial } }
 
     /// The vport with this name in any datapath.
-    public func vport(named name: String) -> (Datapath, Vport)? {
-        for datapath in datapaths {
-            if let vport = datapath.vports.values.first(where: { $0.name == name }) { return (datapath, vport) }
-        }
-        return nil
-    }
+    public func vport(named name: String) -> (datapath: Datapath, vport: Vport)? { vportsByName[name] }
 
     // MARK: Datapaths
 
@@ -67,11 +63,10 @@ public final class SwitchControl {
         let device = try open(PortRequest(name: name, type: .internal, ifindex: ifindex))
         let datapath = Datapath(name: name, serial: nextSerial, shared: shared)
         nextSerial += 1
-        generation += 1
         datapaths.append(datapath)
-        start(
-            datapath.attach(
-                device, number: Datapath.localPort, name: name, type: .internal, upcallPortIDs: upcallPortIDs))
+        let vport = datapath.attach(
+            device, number: Datapath.localPort, name: name, type: .internal, upcallPortIDs: upcallPortIDs)
+        start(vport, of: datapath)
         return datapath
     }
 
@@ -120,13 +115,14 @@ public final class SwitchControl {
         }
         let device = try open(PortRequest(name: name, type: type, ifindex: ifindex))
         let vport = datapath.attach(device, number: number, name: name, type: type, upcallPortIDs: upcallPortIDs)
-        start(vport)
-        generation += 1
+        start(vport, of: datapath)
         return vport
     }
 
     /// Takes a vport out and gives its device back.
     public func remove(_ vport: Vport, from datapath: Datapath) {
+        vportsByName[vport.name] = nil
+        if vport.type == .internal { datapathsByIfindex[vport.device.ifindex] = nil }
         shared.provider.stop(vport.device)
         datapath.detach(vport)
         shared.provider.close(vport.device)
@@ -137,7 +133,11 @@ public final class SwitchControl {
         do { return try shared.provider.open(request) } catch { throw RequestError(error.errno, error.message) }
     }
 
-    private func start(_ vport: Vport) {
+    /// Makes a vport known by its name, and begins to receive on it.
+    private func start(_ vport: Vport, of datapath: Datapath) {
+        generation += 1
+        vportsByName[vport.name] = (datapath, vport)
+        if vport.type == .internal { datapathsByIfindex[vport.device.ifindex] = datapath }
         unsafe shared.provider.start(vport.device, for: PortReference(UnsafeMutableRawPointer(vport.entry)))
     }
 
@@ -202,6 +202,8 @@ public final class SwitchControl {
 
     /// Housekeeping that need not be done at any particular time: masks are put in the order of their use.
     public func tend() {
-        for datapath in datapaths { datapath.flows.reorderMasks(now: provider.now) }
+        for datapath in datapaths where datapath.flows.maskCount > 1 {
+            datapath.flows.reorderMasks(now: provider.now)
+        }
     }
 }

@@ -43,17 +43,22 @@ struct Request: ~Escapable {
         do { return try policy.parse(attributes) } catch { throw .error(RequestError(error)) }
     }
 
-    /// Makes sure that a reply of so many bytes will fit, with the acknowledgement if one was asked for. To be called after
+    /// Makes sure that a reply of so many bytes fits, with the acknowledgement if one was asked for. To be called after
     /// everything has been checked and before anything is changed.
     func requireRoom(_ reply: Int) throws(Refusal) {
-        let acknowledgement = flags.contains(.ack) ? ErrorMessage.cappedSize : 0
-        let needed = netlinkAligned(reply) + acknowledgement
+        let needed = needed(for: reply)
         guard needed <= room else { throw .tooSmall(needed) }
     }
 
     /// As `requireRoom`, for a command that answers only when it is asked to echo.
-    func requireRoomForEcho(_ reply: Int) throws(Refusal) {
-        try requireRoom(flags.contains(.echo) ? reply : 0)
+    /// - Parameter reply: bytes that suffice; not computed if nobody asked.
+    func requireRoomForEcho(_ reply: @autoclosure () -> Int) throws(Refusal) {
+        try requireRoom(flags.contains(.echo) ? reply() : 0)
+    }
+
+    /// Bytes of a reply and the acknowledgement, if one was asked for.
+    func needed(for reply: Int) -> Int {
+        netlinkAligned(reply) + (flags.contains(.ack) ? ErrorMessage.cappedSize : 0)
     }
 }
 
@@ -109,8 +114,8 @@ extension Device {
             }
             return nil
         } catch {
-            guard case .error(let error) = error else { return error }
             output.truncate(to: mark)
+            guard case .error(let error) = error else { return error }
             do throws(Refusal) { try acknowledge(message, error, &output) } catch { return error }
             return nil
         }
@@ -180,20 +185,45 @@ extension Device {
 
     // MARK: Replies
 
-    /// Sends what a NEW, SET or DEL has come to: to the family's group, and to the requester if it asked for an echo.
+    /// Writes the answer to a GET.
+    /// - Throws: `tooSmall` if it does not fit, with its acknowledgement if one was asked for.
+    func reply(
+        _ message: some WritableMessage, _ request: borrowing Request, _ output: inout MessageWriter
+    ) throws(Refusal) {
+        let start = output.count
+        do throws(NetlinkError) {
+            try message.write(
+                to: &output, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
+        } catch {
+            guard error.code == .noSpace else { throw .error(RequestError(error)) }
+            // By the next call a flow may have statistics.
+            throw .tooSmall(request.needed(for: size(of: message) + Flow.usageAllowance))
+        }
+        try request.requireRoom(output.count - start)
+    }
+
+    /// Sends what a NEW, SET or DEL comes to: to the requester if it asked for an echo, and to the family's group.
+    ///
+    /// A reply that is known before the change is published before it, and one that does not fit is refused here. Where the
+    /// change makes the reply, `requireRoomForEcho` comes before the change.
     func publish(
-        _ reply: some WritableMessage, of group: MulticastGroup, _ request: borrowing Request,
+        _ message: some WritableMessage, of group: MulticastGroup, _ request: borrowing Request,
         _ output: inout MessageWriter
     ) throws(Refusal) {
-        let echo = request.flags.contains(.echo)
-        guard echo || registry.hasMembers(group) else { return }
-        var writer = MessageWriter(capacity: 512)
-        do throws(NetlinkError) {
-            try reply.write(
-                to: &writer, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
-            registry.multicast(writer.bytes.rawSpan, to: group, except: echo ? request.handle.portID : 0)
-            if echo { try output.append(raw: writer.bytes) }
-        } catch { throw .error(RequestError(error)) }
+        let start = output.count
+        if request.flags.contains(.echo) {
+            try reply(message, request, &output)
+            registry.multicast(output.bytes.rawSpan.clamped(from: start), to: group, except: request.handle.portID)
+        } else {
+            try request.requireRoom(0)
+            guard registry.hasMembers(group) else { return }
+            var writer = MessageWriter(capacity: 512)
+            do throws(NetlinkError) {
+                try message.write(
+                    to: &writer, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
+            } catch { throw .error(RequestError(error)) }
+            registry.multicast(writer.bytes.rawSpan, to: group)
+        }
     }
 
     /// Bytes that a reply takes.
@@ -201,16 +231,5 @@ extension Device {
         var writer = MessageWriter(capacity: 512)
         do { try reply.write(to: &writer, flags: [], sequence: 0, portID: 0) } catch { return 0 }
         return writer.count
-    }
-
-    /// Writes the answer to a GET.
-    func reply(
-        _ message: some WritableMessage, _ request: borrowing Request, _ output: inout MessageWriter
-    ) throws(Refusal) {
-        try request.requireRoom(size(of: message))
-        do {
-            try message.write(
-                to: &output, flags: [], sequence: request.message.header.sequence, portID: request.handle.portID)
-        } catch { throw .error(RequestError(error)) }
     }
 }

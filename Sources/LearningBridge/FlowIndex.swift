@@ -86,7 +86,7 @@ struct FlowIndex {
 
     /// The flow with a UFID; nil if it is none of this bridge's.
     func id(of ufid: UFID) -> ID? {
-        guard ufid.bytes.count == 16 else { return nil }
+        guard ufid.count == 16 else { return nil }
         func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         guard number(ufid.bytes[0..<8]) == salt else { return nil }
         let id = number(ufid.bytes[8..<16])

@@ -5,7 +5,9 @@
 /// has reached its capacity nothing is allocated, and `removeAll` keeps it for the next message.
 public struct MessageWriter: Sendable {
     /// What has been written.
-    public private(set) var bytes: [UInt8]
+    @inlinable
+    public var bytes: [UInt8] { _read { yield storage } }
+    @usableFromInline var storage: [UInt8]
     /// The most bytes this writer will hold.
     public let limit: Int
 
@@ -13,19 +15,19 @@ public struct MessageWriter: Sendable {
     public struct Mark: Sendable, Equatable { fileprivate let offset: Int }
 
     public init(capacity: Int = 1024, limit: Int = Int(Int32.max)) {
-        bytes = []
-        bytes.reserveCapacity(min(capacity, limit))
+        storage = []
+        storage.reserveCapacity(min(capacity, limit))
         self.limit = limit
     }
 
-    public var count: Int { bytes.count }
+    public var count: Int { storage.count }
 
     /// Forgets what was written and keeps the memory.
-    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    public mutating func removeAll() { storage.removeAll(keepingCapacity: true) }
 
     /// Forgets what was written from `count` on, for instance a record that did not fit.
     public mutating func truncate(to count: Int) {
-        if count >= 0, count < bytes.count { bytes.removeSubrange(count...) }
+        if count >= 0, count < storage.count { storage.removeSubrange(count...) }
     }
 
     // MARK: Messages
@@ -34,12 +36,8 @@ public struct MessageWriter: Sendable {
     /// - Throws: `noSpace`.
     public mutating func begin(_ header: MessageHeader) throws(NetlinkError) -> Mark {
         try reserve(MessageHeader.size)
-        let mark = Mark(offset: bytes.count)
-        store(header.length)
-        store(header.type.rawValue)
-        store(header.flags.rawValue)
-        store(header.sequence)
-        store(header.portID)
+        let mark = Mark(offset: storage.count)
+        storage.append(addingCapacity: MessageHeader.size) { $0.append(header) }
         return mark
     }
 
@@ -48,31 +46,35 @@ public struct MessageWriter: Sendable {
     public mutating func begin(
         _ header: MessageHeader, _ generic: GenericHeader, datapathIfindex: Int32
     ) throws(NetlinkError) -> Mark {
-        try reserve(MessageHeader.size + GenericHeader.size + 4)
-        let mark = try begin(header)
-        store(generic.command)
-        store(generic.version)
-        store(UInt16(0))
-        store(UInt32(bitPattern: datapathIfindex))
+        let size = MessageHeader.size + GenericHeader.size + 4
+        try reserve(size)
+        let mark = Mark(offset: storage.count)
+        storage.append(addingCapacity: size) { output in
+            output.append(header)
+            output.append(generic.command)
+            output.append(generic.version)
+            output.append(host: UInt16(0))
+            output.append(host: datapathIfindex)
+        }
         return mark
     }
 
     /// Completes a message: writes its length and pads the buffer to four bytes, so that another may follow.
     public mutating func end(message mark: Mark) {
-        set(UInt32(truncatingIfNeeded: bytes.count - mark.offset), at: mark.offset)
+        set(UInt32(truncatingIfNeeded: storage.count - mark.offset), at: mark.offset)
         pad()
     }
 
     /// Completes a message without padding behind it.
     public mutating func endUnpadded(message mark: Mark) {
-        set(UInt32(truncatingIfNeeded: bytes.count - mark.offset), at: mark.offset)
+        set(UInt32(truncatingIfNeeded: storage.count - mark.offset), at: mark.offset)
     }
 
     /// Sets further flags in the header of a message that was begun at `mark`.
     public mutating func insert(flags: MessageFlags, at mark: Mark) {
         let offset = mark.offset + 6
-        guard offset + 2 <= bytes.count else { return }
-        let old = UInt16(littleEndian: UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8)
+        guard offset + 2 <= storage.count else { return }
+        let old = UInt16(littleEndian: UInt16(storage[offset]) | UInt16(storage[offset + 1]) << 8)
         set(old | flags.rawValue, at: offset)
     }
 
@@ -80,20 +82,47 @@ public struct MessageWriter: Sendable {
 
     /// An attribute with an integer in host byte order.
     /// - Throws: `noSpace`.
+    @inlinable
     public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(
         _ type: UInt16, _ value: T
     ) throws(NetlinkError) {
-        try header(type, payload: MemoryLayout<T>.size)
-        store(value)
-        pad()
+        try append(type, [value] as InlineArray<1, T>)
     }
 
     /// An attribute with an integer in network byte order.
     /// - Throws: `noSpace`.
+    @inlinable
     public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(
         _ type: UInt16, bigEndian value: T
     ) throws(NetlinkError) {
-        try append(type, value.bigEndian)
+        try append(type, [value.bigEndian] as InlineArray<1, T>)
+    }
+
+    /// An attribute with integers behind each other, in host byte order: a C structure.
+    /// - Throws: `noSpace`.
+    @inlinable
+    public mutating func append<let count: Int, T: FixedWidthInteger & BitwiseCopyable>(
+        _ type: UInt16, _ values: InlineArray<count, T>
+    ) throws(NetlinkError) {
+        let length = Attribute.headerSize &+ count &* MemoryLayout<T>.size
+        let padding = try reserve(attribute: type, length: length)
+        storage.append(addingCapacity: length &+ padding) { output in
+            output.append(host: UInt16(truncatingIfNeeded: length))
+            output.append(host: type)
+            for index in values.indices { output.append(host: values[index]) }
+            for _ in 0..<padding { output.append(0) }
+        }
+    }
+
+    /// An attribute with integers behind each other, in network byte order.
+    /// - Throws: `noSpace`.
+    @inlinable
+    public mutating func append<let count: Int, T: FixedWidthInteger & BitwiseCopyable>(
+        _ type: UInt16, bigEndian values: InlineArray<count, T>
+    ) throws(NetlinkError) {
+        var swapped = values
+        for index in swapped.indices { swapped[index] = swapped[index].bigEndian }
+        try append(type, swapped)
     }
 
     /// An attribute whose presence is its value.
@@ -112,17 +141,17 @@ public struct MessageWriter: Sendable {
     /// - Throws: `attributeTooLong`, `noSpace`.
     public mutating func append(_ type: UInt16, bytes payload: [UInt8]) throws(NetlinkError) {
         try header(type, payload: payload.count)
-        bytes.append(contentsOf: payload)
+        storage.append(contentsOf: payload)
         pad()
     }
 
     /// An attribute with a string and the NUL that ends it.
     /// - Throws: `malformedString` if the string holds a NUL, `attributeTooLong`, `noSpace`.
     public mutating func append(_ type: UInt16, string: String) throws(NetlinkError) {
-        guard !string.utf8.contains(0) else { throw NetlinkError(.malformedString, at: bytes.count, attribute: type) }
+        guard !string.utf8.contains(0) else { throw NetlinkError(.malformedString, at: storage.count, attribute: type) }
         try header(type, payload: string.utf8.count + 1)
-        bytes.append(contentsOf: string.utf8)
-        bytes.append(0)
+        storage.append(contentsOf: string.utf8)
+        storage.append(0)
         pad()
     }
 
@@ -130,14 +159,16 @@ public struct MessageWriter: Sendable {
     /// - Throws: `attributeTooLong`, `noSpace`.
     public mutating func append(_ type: UInt16, array: [UInt32]) throws(NetlinkError) {
         try header(type, payload: array.count * 4)
-        for value in array { store(value) }
+        storage.append(addingCapacity: array.count * 4) { output in
+            for value in array { output.append(host: value) }
+        }
     }
 
     /// Begins an attribute whose payload is written by the following calls. The type carries no `NLA_F_NESTED`, as in the
     /// kernel's replies, unless `marked`.
     /// - Throws: `noSpace`.
     public mutating func begin(nested type: UInt16, marked: Bool = false) throws(NetlinkError) -> Mark {
-        let mark = Mark(offset: bytes.count)
+        let mark = Mark(offset: storage.count)
         try header(marked ? type | Attribute.nestedFlag : type, payload: 0)
         return mark
     }
@@ -145,7 +176,7 @@ public struct MessageWriter: Sendable {
     /// Completes a nested attribute.
     /// - Throws: `attributeTooLong` if its payload has outgrown a 16-bit length; the attribute is then taken back whole.
     public mutating func end(nested mark: Mark) throws(NetlinkError) {
-        guard let length = UInt16(exactly: bytes.count - mark.offset) else {
+        guard let length = UInt16(exactly: storage.count - mark.offset) else {
             truncate(to: mark.offset)
             throw NetlinkError(.attributeTooLong, at: mark.offset)
         }
@@ -179,57 +210,87 @@ public struct MessageWriter: Sendable {
     /// - Throws: `noSpace`.
     public mutating func append(raw payload: [UInt8]) throws(NetlinkError) {
         try reserve(payload.count)
-        bytes.append(contentsOf: payload)
+        storage.append(contentsOf: payload)
     }
 
     /// An integer in host byte order, as it is.
     /// - Throws: `noSpace`.
+    @inlinable
     public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(raw value: T) throws(NetlinkError) {
         try reserve(MemoryLayout<T>.size)
-        store(value)
+        storage.append(addingCapacity: MemoryLayout<T>.size) { $0.append(host: value) }
     }
 
     /// Overwrites bytes that were written before. What would lie behind the end is left out.
     public mutating func replace(at offset: Int, with payload: [UInt8]) {
-        for (index, byte) in payload.enumerated() where offset >= 0 && offset + index < bytes.count {
-            bytes[offset + index] = byte
+        for (index, byte) in payload.enumerated() where offset >= 0 && offset + index < storage.count {
+            storage[offset + index] = byte
         }
     }
 
     /// Zero bytes up to the next four-byte boundary.
     public mutating func pad() {
-        while bytes.count & 3 != 0 { bytes.append(0) }
+        while storage.count & 3 != 0 { storage.append(0) }
     }
 
     // MARK: Inside
 
-    private mutating func reserve(_ count: Int) throws(NetlinkError) {
+    @usableFromInline
+    func reserve(_ count: Int) throws(NetlinkError) {
         // With the padding that will follow, also where a payload is built of pieces that are not aligned.
-        guard netlinkAligned(bytes.count &+ count) <= limit else { throw NetlinkError(.noSpace, at: bytes.count) }
+        guard netlinkAligned(storage.count &+ count) <= limit else { throw NetlinkError(.noSpace, at: storage.count) }
+    }
+
+    /// Makes sure that an attribute of `length` bytes, its header included, can be written and padded.
+    /// - Returns: the bytes of padding.
+    @usableFromInline
+    func reserve(attribute type: UInt16, length: Int) throws(NetlinkError) -> Int {
+        guard length <= Int(UInt16.max) else {
+            throw NetlinkError(.attributeTooLong, at: storage.count, attribute: type & Attribute.typeMask)
+        }
+        try reserve(length)
+        let end = storage.count &+ length
+        return netlinkAligned(end) &- end
     }
 
     private mutating func header(_ type: UInt16, payload: Int) throws(NetlinkError) {
         let length = Attribute.headerSize + payload
-        guard let wireLength = UInt16(exactly: length) else {
-            throw NetlinkError(.attributeTooLong, at: bytes.count, attribute: type & Attribute.typeMask)
+        _ = try reserve(attribute: type, length: length)
+        storage.append(addingCapacity: Attribute.headerSize) { output in
+            output.append(host: UInt16(truncatingIfNeeded: length))
+            output.append(host: type)
         }
-        try reserve(length)
-        store(wireLength)
-        store(type)
     }
 
     private mutating func store(_ payload: RawSpan) {
-        unsafe payload.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-    }
-
-    private mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
-        unsafe withUnsafeBytes(of: value) { unsafe bytes.append(contentsOf: $0) }
+        unsafe payload.withUnsafeBytes { unsafe storage.append(contentsOf: $0) }
     }
 
     private mutating func set<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
-        unsafe bytes.withUnsafeMutableBytes { buffer in
+        unsafe storage.withUnsafeMutableBytes { buffer in
             guard offset >= 0, offset + MemoryLayout<T>.size <= buffer.count else { return }
             unsafe buffer.storeBytes(of: value, toByteOffset: offset, as: T.self)
         }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// The bytes of an integer in host byte order.
+    @inlinable
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func append<T: FixedWidthInteger & BitwiseCopyable>(host value: T) {
+        // In memory an integer in host byte order begins with the lowest byte of its little-endian form.
+        let ordered = value.littleEndian
+        for index in 0..<MemoryLayout<T>.size { append(UInt8(truncatingIfNeeded: ordered &>> T(index &* 8))) }
+    }
+
+    @_lifetime(self: copy self)
+    fileprivate mutating func append(_ header: MessageHeader) {
+        append(host: header.length)
+        append(host: header.type.rawValue)
+        append(host: header.flags.rawValue)
+        append(host: header.sequence)
+        append(host: header.portID)
     }
 }

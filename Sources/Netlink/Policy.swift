@@ -125,47 +125,45 @@ public struct AttributeSet: ~Escapable {
     private let bytes: RawSpan
     /// Offset of the run from the start of its message.
     public let baseOffset: Int
-    private var places: InlineArray<64, Place>
-
-    private struct Place: BitwiseCopyable {
-        var start: UInt32  // of the attribute's header, from the start of the run; noPlace if absent
-        var length: UInt16  // of the payload
-        var rawType: UInt16
-    }
-    private static let absent = Place(start: .max, length: 0, rawType: 0)
+    /// A bit for each type that is present.
+    public private(set) var types: UInt64 = 0
+    /// Where the attribute of each type begins, from the start of the run; without meaning where the type's bit is 0.
+    private var starts: InlineArray<64, UInt32>
 
     @_lifetime(copy attributes)
     fileprivate init(_ attributes: Attributes) {
         bytes = attributes.rest
         baseOffset = attributes.nextOffset
-        places = InlineArray(repeating: Self.absent)
+        starts = InlineArray(repeating: 0)
     }
 
     fileprivate mutating func insert(_ attribute: Attribute) {
-        guard Int(attribute.type) < Self.capacity, let start = UInt32(exactly: attribute.offset - baseOffset),
-            let length = UInt16(exactly: attribute.payload.byteCount)
-        else { return }
-        var rawType = attribute.type
-        if attribute.isMarkedNested { rawType |= Attribute.nestedFlag }
-        places[Int(attribute.type)] = Place(start: start, length: length, rawType: rawType)
+        guard Int(attribute.type) < Self.capacity, let start = UInt32(exactly: attribute.offset - baseOffset) else {
+            return
+        }
+        starts[Int(attribute.type)] = start
+        types |= 1 << UInt64(attribute.type)
     }
 
     public func contains(_ type: UInt16) -> Bool {
-        Int(type) < Self.capacity && places[Int(type)].start != .max
+        Int(type) < Self.capacity && types & 1 << UInt64(type) != 0
     }
 
     /// Bytes of an attribute's payload; 0 if the attribute is absent.
-    public func payloadLength(_ type: UInt16) -> Int { contains(type) ? Int(places[Int(type)].length) : 0 }
+    public func payloadLength(_ type: UInt16) -> Int { self[type]?.payload.byteCount ?? 0 }
 
     /// The attribute of this type, or nil.
     public subscript(type: UInt16) -> Attribute? {
         @_lifetime(copy self) get {
             guard contains(type) else { return nil }
-            let place = places[Int(type)]
-            let start = Int(place.start) + Attribute.headerSize
+            // `parse` has found the header there, with a length that lies inside the run.
+            let start = Int(starts[Int(type)])
+            guard let length: UInt16 = bytes.load(at: start), let rawType: UInt16 = bytes.load(at: start + 2) else {
+                return nil
+            }
             return Attribute(
-                rawType: place.rawType, payload: bytes.clamped(start..<(start + Int(place.length))),
-                offset: baseOffset + Int(place.start))
+                rawType: rawType, payload: bytes.clamped((start + Attribute.headerSize)..<(start + Int(length))),
+                offset: baseOffset + start)
         }
     }
 
@@ -181,7 +179,7 @@ public struct AttributeSet: ~Escapable {
         let payload = attribute.payload
         var count = 0
         while let byte: UInt8 = payload.load(at: count), byte != 0 { count += 1 }
-        return String(decoding: payload.clamped(0..<count).copyBytes(), as: UTF8.self)
+        return unsafe payload.withUnsafeBytes { unsafe String(decoding: $0.prefix(count), as: UTF8.self) }
     }
 
     /// A copy of an attribute's payload; nil if the attribute is absent.

@@ -61,8 +61,8 @@ public struct DatapathMessage: Equatable, Sendable {
             portID: portID)
         if let name { try writer.append(DatapathAttribute.name, string: name) }
         if let upcallPortID { try writer.append(DatapathAttribute.upcallPortID, upcallPortID) }
-        if let stats { try writer.append(DatapathAttribute.stats, bytes: stats.bytes) }
-        if let megaflowStats { try writer.append(DatapathAttribute.megaflowStats, bytes: megaflowStats.bytes) }
+        try stats?.write(to: &writer)
+        try megaflowStats?.write(to: &writer)
         if let userFeatures { try writer.append(DatapathAttribute.userFeatures, userFeatures.rawValue) }
         if let masksCacheSize { try writer.append(DatapathAttribute.masksCacheSize, masksCacheSize) }
         if let perCPUPortIDs { try writer.append(DatapathAttribute.perCPUPortIDs, array: perCPUPortIDs) }
@@ -108,7 +108,11 @@ public struct DatapathStatistics: Equatable, Sendable {
         flows = bytes.load(at: 24) ?? 0
     }
 
-    public var bytes: [UInt8] { hostBytes([hit, missed, lost, flows]) }
+    /// Writes `OVS_DP_ATTR_STATS`.
+    /// - Throws: `noSpace`.
+    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
+        try writer.append(DatapathAttribute.stats, [hit, missed, lost, flows])
+    }
 }
 
 /// `struct ovs_dp_megaflow_stats`: 32 bytes, host byte order.
@@ -131,5 +135,15 @@ public struct MegaflowStatistics: Equatable, Sendable {
         cacheHit = bytes.load(at: 16) ?? 0
     }
 
-    public var bytes: [UInt8] { hostBytes([maskHit]) + hostBytes([masks, 0]) + hostBytes([cacheHit, 0]) }
+    /// Writes `OVS_DP_ATTR_MEGAFLOW_STATS`.
+    /// - Throws: `noSpace`.
+    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
+        let mark = try writer.begin(nested: DatapathAttribute.megaflowStats)
+        try writer.append(raw: maskHit)
+        try writer.append(raw: masks)
+        try writer.append(raw: UInt32(0))
+        try writer.append(raw: cacheHit)
+        try writer.append(raw: UInt64(0))
+        try writer.end(nested: mark)
+    }
 }

@@ -20,9 +20,9 @@ extension FlowKey {
         try writer.append(KeyAttribute.priority, output.priority)
         if isMask {
             // A mask always says something of the tunnel, if only that its TTL does not matter.
-            let tunnel = try writer.begin(nested: KeyAttribute.tunnel)
-            try writer.append(TunnelKeyAttribute.ttl, UInt8(0))
-            try writer.end(nested: tunnel)
+            try writer.append(nested: KeyAttribute.tunnel) { writer throws(NetlinkError) in
+                try writer.append(TunnelKeyAttribute.ttl, UInt8(0))
+            }
         }
         if inPort == Self.noPort {
             if isMask, output.inPort == 0xffff { try writer.append(KeyAttribute.inPort, UInt32.max) }
@@ -32,10 +32,8 @@ extension FlowKey {
         }
         try writer.append(KeyAttribute.skbMark, output.skbMark)
         if kind != 0 {
-            let mark = try writer.begin(nested: KeyAttribute.ethernet)
-            try writer.append(mac: output.ethernetSource)
-            try writer.append(mac: output.ethernetDestination)
-            try writer.end(nested: mark)
+            try writer.append(
+                KeyAttribute.ethernet, bigEndian: Self.words(output.ethernetSource, output.ethernetDestination))
         }
         try writeTags(output, isMask: isMask, to: &writer)
     }
@@ -93,39 +91,43 @@ extension FlowKey {
         }
     }
 
+    /// The twelve bytes of two MAC addresses behind each other.
+    private static func words(_ first: UInt64, _ second: UInt64) -> InlineArray<3, UInt32> {
+        [
+            UInt32(truncatingIfNeeded: first >> 16), UInt32(truncatingIfNeeded: first << 16 | second >> 32),
+            UInt32(truncatingIfNeeded: second),
+        ]
+    }
+
+    /// Protocol, TOS, TTL and fragment type, as they stand behind each other in the keys of IPv4 and IPv6.
+    private var ipFields: UInt32 {
+        UInt32(ipProtocol) << 24 | UInt32(ipTOS) << 16 | UInt32(ipTTL) << 8 | UInt32(fragment)
+    }
+
     private func writeIPv4(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        let mark = try writer.begin(nested: KeyAttribute.ipv4)
-        try writer.append(raw: output.ipv4Source.bigEndian)
-        try writer.append(raw: output.ipv4Destination.bigEndian)
-        try writer.append(raw: output.ipProtocol)
-        try writer.append(raw: output.ipTOS)
-        try writer.append(raw: output.ipTTL)
-        try writer.append(raw: output.fragment)
-        try writer.end(nested: mark)
+        try writer.append(
+            KeyAttribute.ipv4, bigEndian: [output.ipv4Source, output.ipv4Destination, output.ipFields])
     }
 
     private func writeIPv6(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        let mark = try writer.begin(nested: KeyAttribute.ipv6)
-        try writer.append(address: output.ipv6Source)
-        try writer.append(address: output.ipv6Destination)
-        try writer.append(raw: output.ipv6Label.bigEndian)
-        try writer.append(raw: output.ipProtocol)
-        try writer.append(raw: output.ipTOS)
-        try writer.append(raw: output.ipTTL)
-        try writer.append(raw: output.fragment)
-        try writer.end(nested: mark)
+        let (source, destination) = (output.ipv6Source, output.ipv6Destination)
+        try writer.append(
+            KeyAttribute.ipv6,
+            bigEndian: [
+                source.high, source.low, destination.high, destination.low,
+                UInt64(output.ipv6Label) << 32 | UInt64(output.ipFields),
+            ])
         try writer.append(KeyAttribute.ipv6ExtensionHeaders, output.ipv6ExtensionHeaders)
     }
 
     private func writeARP(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        let mark = try writer.begin(nested: KeyAttribute.arp)
-        try writer.append(raw: output.ipv4Source.bigEndian)
-        try writer.append(raw: output.ipv4Destination.bigEndian)
-        try writer.append(raw: UInt16(output.ipProtocol).bigEndian)
-        try writer.append(mac: output.arpSourceMAC)
-        try writer.append(mac: output.arpTargetMAC)
-        try writer.append(raw: UInt16(0))
-        try writer.end(nested: mark)
+        // The operation has 16 bits; two bytes fill the C structure up.
+        try writer.append(
+            KeyAttribute.arp,
+            bigEndian: [
+                UInt64(output.ipv4Source) << 32 | UInt64(output.ipv4Destination),
+                UInt64(output.ipProtocol) << 48 | output.arpSourceMAC, output.arpTargetMAC << 16,
+            ])
     }
 
     /// One entry at least: an attribute without any would be refused when it comes back.
@@ -140,16 +142,15 @@ extension FlowKey {
 
     private func writeTransport(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
         func ports(_ type: UInt16) throws(NetlinkError) {
-            let mark = try writer.begin(nested: type)
-            try writer.append(raw: output.transportSource.bigEndian)
-            try writer.append(raw: output.transportDestination.bigEndian)
-            try writer.end(nested: mark)
+            try writer.append(type, bigEndian: [output.transportSource, output.transportDestination])
         }
         func icmp(_ type: UInt16) throws(NetlinkError) {
-            let mark = try writer.begin(nested: type)
-            try writer.append(raw: UInt8(truncatingIfNeeded: output.transportSource))
-            try writer.append(raw: UInt8(truncatingIfNeeded: output.transportDestination))
-            try writer.end(nested: mark)
+            try writer.append(
+                type,
+                [
+                    UInt8(truncatingIfNeeded: output.transportSource),
+                    UInt8(truncatingIfNeeded: output.transportDestination),
+                ])
         }
         switch ipProtocol {
         case IPProtocol.tcp:
@@ -161,11 +162,15 @@ extension FlowKey {
         case IPProtocol.icmpv6 where etherType == EtherType.ipv6:
             try icmp(KeyAttribute.icmpv6)
             if transportSource == 135 || transportSource == 136 {
-                let mark = try writer.begin(nested: KeyAttribute.nd)
-                try writer.append(address: output.ndTarget)
-                try writer.append(mac: output.ndSourceMAC)
-                try writer.append(mac: output.ndTargetMAC)
-                try writer.end(nested: mark)
+                let target = output.ndTarget
+                let macs = Self.words(output.ndSourceMAC, output.ndTargetMAC)
+                try writer.append(
+                    KeyAttribute.nd,
+                    bigEndian: [
+                        UInt32(truncatingIfNeeded: target.high >> 32), UInt32(truncatingIfNeeded: target.high),
+                        UInt32(truncatingIfNeeded: target.low >> 32), UInt32(truncatingIfNeeded: target.low),
+                        macs[0], macs[1], macs[2],
+                    ])
             }
         default: break
         }

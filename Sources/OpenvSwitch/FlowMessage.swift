@@ -68,11 +68,11 @@ public struct FlowMessage: Equatable, Sendable {
         let mark = try writer.begin(
             .flow, command: command, datapathIfindex: datapathIfindex, flags: flags, sequence: sequence,
             portID: portID)
-        if let ufid { try writer.append(FlowAttribute.ufid, bytes: ufid.bytes) }
+        try ufid?.write(to: &writer)
         if let key { try writer.append(FlowAttribute.key, bytes: key) }
         if let mask { try writer.append(FlowAttribute.mask, bytes: mask) }
         if let used { try writer.append(FlowAttribute.used, used) }
-        if let stats { try writer.append(FlowAttribute.stats, bytes: stats.bytes) }
+        try stats?.write(to: &writer)
         if let tcpFlags { try writer.append(FlowAttribute.tcpFlags, tcpFlags) }
         if let actions { try writer.append(FlowAttribute.actions, bytes: actions) }
         if let ufidFlags { try writer.append(FlowAttribute.ufidFlags, ufidFlags.rawValue) }
@@ -84,20 +84,36 @@ public struct FlowMessage: Equatable, Sendable {
 
 /// A unique flow identifier: 1 to 16 bytes that a client chose (`OVS_FLOW_ATTR_UFID`); Open vSwitch always uses 16.
 public struct UFID: Hashable, Sendable {
-    public let bytes: [UInt8]
+    /// The bytes as two numbers in network byte order, with zeros behind the last.
+    private var high: UInt64 = 0
+    private var low: UInt64 = 0
+    public let count: Int
 
     public static let maximumLength = 16
 
     /// nil if there are no bytes, or more than 16.
-    public init?(_ bytes: [UInt8]) {
-        guard (1...Self.maximumLength).contains(bytes.count) else { return nil }
-        self.bytes = bytes
-    }
+    public init?(_ bytes: [UInt8]) { self.init(bytes.rawSpan) }
 
     /// nil if there are no bytes, or more than 16.
     public init?(_ bytes: RawSpan) {
-        guard (1...Self.maximumLength).contains(bytes.byteCount) else { return nil }
-        self.bytes = bytes.copyBytes()
+        count = bytes.byteCount
+        guard (1...Self.maximumLength).contains(count) else { return nil }
+        for index in 0..<8 { high = high << 8 | UInt64(bytes.load(at: index) as UInt8? ?? 0) }
+        for index in 8..<16 { low = low << 8 | UInt64(bytes.load(at: index) as UInt8? ?? 0) }
+    }
+
+    public var bytes: [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> UInt64(56 - 8 * ($0 & 7))) }
+    }
+
+    /// Writes `OVS_FLOW_ATTR_UFID`.
+    /// - Throws: `noSpace`.
+    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
+        if count == Self.maximumLength {
+            try writer.append(FlowAttribute.ufid, bigEndian: [high, low])
+        } else {
+            try writer.append(FlowAttribute.ufid, bytes: bytes)
+        }
     }
 }
 
@@ -128,5 +144,11 @@ public struct FlowStatistics: Equatable, Sendable {
         octets = span.load(at: 8) ?? 0
     }
 
-    public var bytes: [UInt8] { hostBytes([packets, octets]) }
+    /// Writes an attribute: `OVS_FLOW_ATTR_STATS`, or another that has this structure.
+    /// - Throws: `noSpace`.
+    public func write(
+        as type: UInt16 = FlowAttribute.stats, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
+        try writer.append(type, [packets, octets])
+    }
 }

@@ -11,7 +11,7 @@ extension KeyLevels {
             }
             key.inPort = UInt16(truncatingIfNeeded: port)
         }
-        if present.contains(KeyAttributeSet(KeyAttribute.tunnel)) {
+        if present.contains(.tunnel) {
             throw fail("tunnel keys are not supported by this datapath yet", KeyAttribute.tunnel)
         }
         readMetadata(into: &key)
@@ -64,7 +64,7 @@ extension KeyLevels {
         }
         if present.contains(.encap) { throw fail("the key has no VLAN tag at this level", KeyAttribute.encap) }
         if present.contains(.vlan) { throw fail("a VLAN mask needs an ENCAP beside it", KeyAttribute.vlan) }
-        if present.contains(KeyAttributeSet(KeyAttribute.inPort)) { mask.inPort = 0xffff }
+        if present.contains(.inPort) { mask.inPort = 0xffff }
         if present.contains(.etherType) { mask.etherType = 0xffff }
         readMetadata(into: &mask)
         try readHeaders(into: &mask)
@@ -127,11 +127,11 @@ extension KeyLevels {
             mask.mplsPresence = key.mplsPresence
             for index in 0..<key.mplsPresence.nonzeroBitCount { mask.mplsEntries[index] = .max }
         }
-        for type in [KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp] where has(type) {
+        if has(KeyAttribute.tcp) || has(KeyAttribute.udp) || has(KeyAttribute.sctp) {
             mask.transportSource = .max
             mask.transportDestination = .max
         }
-        for type in [KeyAttribute.icmp, KeyAttribute.icmpv6] where has(type) {
+        if has(KeyAttribute.icmp) || has(KeyAttribute.icmpv6) {
             mask.transportSource = 0xff
             mask.transportDestination = 0xff
         }
@@ -211,22 +211,29 @@ extension KeyLevels {
             for index in 0..<count { key.mplsEntries[index] = payload.loadBigEndian(at: 4 * index) ?? 0 }
             key.mplsPresence = 1 << UInt8(count) - 1
         }
-        for type in [KeyAttribute.tcp, KeyAttribute.udp, KeyAttribute.sctp] {
-            guard let payload = attribute(type)?.payload else { continue }
-            key.transportSource = payload.loadBigEndian(at: 0) ?? 0
-            key.transportDestination = payload.loadBigEndian(at: 2) ?? 0
-        }
+        readPorts(KeyAttribute.tcp, into: &key)
+        readPorts(KeyAttribute.udp, into: &key)
+        readPorts(KeyAttribute.sctp, into: &key)
         if let value: UInt16 = bigEndian(KeyAttribute.tcpFlags) { key.tcpFlags = value }
-        for type in [KeyAttribute.icmp, KeyAttribute.icmpv6] {
-            guard let payload = attribute(type)?.payload else { continue }
-            key.transportSource = UInt16(payload.load(at: 0, as: UInt8.self) ?? 0)
-            key.transportDestination = UInt16(payload.load(at: 1, as: UInt8.self) ?? 0)
-        }
+        readICMP(KeyAttribute.icmp, into: &key)
+        readICMP(KeyAttribute.icmpv6, into: &key)
         if let payload = attribute(KeyAttribute.nd)?.payload {
             key.ndTarget = payload.ipv6Address(at: 0)
             key.ndSourceMAC = payload.mac(at: 16)
             key.ndTargetMAC = payload.mac(at: 22)
         }
+    }
+
+    private func readPorts(_ type: UInt16, into key: inout FlowKey) {
+        guard let payload = attribute(type)?.payload else { return }
+        key.transportSource = payload.loadBigEndian(at: 0) ?? 0
+        key.transportDestination = payload.loadBigEndian(at: 2) ?? 0
+    }
+
+    private func readICMP(_ type: UInt16, into key: inout FlowKey) {
+        guard let payload = attribute(type)?.payload else { return }
+        key.transportSource = UInt16(payload.load(at: 0, as: UInt8.self) ?? 0)
+        key.transportDestination = UInt16(payload.load(at: 1, as: UInt8.self) ?? 0)
     }
 
     private func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: UInt16) -> T? {

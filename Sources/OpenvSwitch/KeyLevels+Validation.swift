@@ -11,12 +11,8 @@ extension KeyLevels {
     ) throws(RequestError) {
         var expected: KeyAttributeSet = []
         var allowed = present
-        allowed.subtract(
-            KeyAttributeSet(
-                KeyAttribute.ipv4, KeyAttribute.ipv6, KeyAttribute.tcp, KeyAttribute.tcpFlags, KeyAttribute.udp,
-                KeyAttribute.sctp, KeyAttribute.icmp, KeyAttribute.icmpv6, KeyAttribute.arp, KeyAttribute.nd,
-                KeyAttribute.mpls))
-        allowed.formUnion(KeyAttributeSet(KeyAttribute.tunnel, KeyAttribute.inPort, KeyAttribute.etherType))
+        allowed.subtract([.ipv4, .ipv6, .tcp, .tcpFlags, .udp, .sctp, .icmp, .icmpv6, .arp, .nd, .mpls])
+        allowed.formUnion([.tunnel, .inPort, .etherType])
         let exactType = mask?.etherType == 0xffff
         let exactProtocol = mask?.ipProtocol == 0xff
 
@@ -27,27 +23,27 @@ extension KeyLevels {
         let hasTransport = key.fragment != Fragment.later
         switch key.etherType {
         case EtherType.arp, EtherType.rarp:
-            expect(KeyAttributeSet(KeyAttribute.arp), allowedIf: exactType)
+            expect(.arp, allowedIf: exactType)
         case EtherType.mplsUnicast, EtherType.mplsMulticast:
-            expect(KeyAttributeSet(KeyAttribute.mpls), allowedIf: exactType)
+            expect(.mpls, allowedIf: exactType)
         case EtherType.nsh:
             throw fail("NSH keys are not supported by this datapath yet", KeyAttribute.nsh)
         case EtherType.ipv4:
-            expect(KeyAttributeSet(KeyAttribute.ipv4), allowedIf: exactType)
+            expect(.ipv4, allowedIf: exactType)
             if hasTransport {
                 expectPorts(key.ipProtocol)
                 if key.ipProtocol == IPProtocol.icmp {
-                    expect(KeyAttributeSet(KeyAttribute.icmp), allowedIf: exactProtocol)
+                    expect(.icmp, allowedIf: exactProtocol)
                 }
             }
         case EtherType.ipv6:
-            expect(KeyAttributeSet(KeyAttribute.ipv6), allowedIf: exactType)
+            expect(.ipv6, allowedIf: exactType)
             if hasTransport {
                 expectPorts(key.ipProtocol)
                 if key.ipProtocol == IPProtocol.icmpv6 {
-                    expect(KeyAttributeSet(KeyAttribute.icmpv6), allowedIf: exactProtocol)
+                    expect(.icmpv6, allowedIf: exactProtocol)
                     if key.transportSource == 135 || key.transportSource == 136 {
-                        expect(KeyAttributeSet(KeyAttribute.nd), allowedIf: mask?.transportSource == 0xff)
+                        expect(.nd, allowedIf: mask?.transportSource == 0xff)
                     }
                 }
             }
@@ -55,10 +51,10 @@ extension KeyLevels {
         }
         func expectPorts(_ protocolNumber: UInt8) {
             switch protocolNumber {
-            case IPProtocol.udp: expect(KeyAttributeSet(KeyAttribute.udp), allowedIf: exactProtocol)
-            case IPProtocol.sctp: expect(KeyAttributeSet(KeyAttribute.sctp), allowedIf: exactProtocol)
+            case IPProtocol.udp: expect(.udp, allowedIf: exactProtocol)
+            case IPProtocol.sctp: expect(.sctp, allowedIf: exactProtocol)
             case IPProtocol.tcp:
-                expect(KeyAttributeSet(KeyAttribute.tcp, KeyAttribute.tcpFlags), allowedIf: exactProtocol)
+                expect([.tcp, .tcpFlags], allowedIf: exactProtocol)
             default: break
             }
         }

@@ -4,12 +4,25 @@ import Netlink
 struct KeyAttributeSet: OptionSet {
     let rawValue: UInt64
     init(rawValue: UInt64) { self.rawValue = rawValue }
-    init(_ types: UInt16...) { rawValue = types.reduce(0) { $0 | 1 << UInt64($1) } }
+    init(_ type: UInt16) { rawValue = 1 << UInt64(type) }
 
-    static let ethernet = KeyAttributeSet(KeyAttribute.ethernet)
-    static let etherType = KeyAttributeSet(KeyAttribute.etherType)
-    static let vlan = KeyAttributeSet(KeyAttribute.vlan)
     static let encap = KeyAttributeSet(KeyAttribute.encap)
+    static let inPort = KeyAttributeSet(KeyAttribute.inPort)
+    static let ethernet = KeyAttributeSet(KeyAttribute.ethernet)
+    static let vlan = KeyAttributeSet(KeyAttribute.vlan)
+    static let etherType = KeyAttributeSet(KeyAttribute.etherType)
+    static let ipv4 = KeyAttributeSet(KeyAttribute.ipv4)
+    static let ipv6 = KeyAttributeSet(KeyAttribute.ipv6)
+    static let tcp = KeyAttributeSet(KeyAttribute.tcp)
+    static let udp = KeyAttributeSet(KeyAttribute.udp)
+    static let icmp = KeyAttributeSet(KeyAttribute.icmp)
+    static let icmpv6 = KeyAttributeSet(KeyAttribute.icmpv6)
+    static let arp = KeyAttributeSet(KeyAttribute.arp)
+    static let nd = KeyAttributeSet(KeyAttribute.nd)
+    static let tunnel = KeyAttributeSet(KeyAttribute.tunnel)
+    static let sctp = KeyAttributeSet(KeyAttribute.sctp)
+    static let tcpFlags = KeyAttributeSet(KeyAttribute.tcpFlags)
+    static let mpls = KeyAttributeSet(KeyAttribute.mpls)
 
     /// The lowest type in the set; 0 if it is empty.
     var first: UInt16 { rawValue == 0 ? 0 : UInt16(rawValue.trailingZeroBitCount) }
@@ -80,10 +93,13 @@ struct KeyLevels: ~Escapable {
 
     /// The types present in a level; in a mask one whose payload is all zero counts as absent.
     private static func significant(_ set: borrowing AttributeSet, _ isMask: Bool) -> KeyAttributeSet {
-        var result: KeyAttributeSet = []
-        for type in UInt16(1)...KeyAttribute.maximum where set.contains(type) {
-            if isMask, let attribute = set[type], attribute.payload.isAllZero { continue }
-            result.insert(KeyAttributeSet(type))
+        var result = KeyAttributeSet(rawValue: set.types)
+        guard isMask else { return result }
+        var left = result
+        while !left.isEmpty {
+            let type = left.first
+            left.remove(KeyAttributeSet(type))
+            if let attribute = set[type], attribute.payload.isAllZero { result.remove(KeyAttributeSet(type)) }
         }
         return result
     }

@@ -62,7 +62,7 @@ public struct MeterMessage: Equatable, Sendable {
         if let id { try writer.append(MeterAttribute.id, id) }
         if countsBytes { try writer.append(flag: MeterAttribute.kilobits) }
         if clear { try writer.append(flag: MeterAttribute.clear) }
-        if let stats { try writer.append(MeterAttribute.stats, bytes: stats.bytes) }
+        if let stats { try stats.write(as: MeterAttribute.stats, to: &writer) }
         if let used { try writer.append(MeterAttribute.used, used) }
         if let maximumMeters { try writer.append(MeterAttribute.maximumMeters, maximumMeters) }
         if let maximumBands { try writer.append(MeterAttribute.maximumBands, maximumBands) }
@@ -125,7 +125,7 @@ public struct MeterBand: Equatable, Sendable {
         if let type { try writer.append(BandAttribute.type, type) }
         if let rate { try writer.append(BandAttribute.rate, rate) }
         if let burst { try writer.append(BandAttribute.burst, burst) }
-        if let stats { try writer.append(BandAttribute.stats, bytes: stats.bytes) }
+        if let stats { try stats.write(as: BandAttribute.stats, to: &writer) }
         try writer.end(nested: nest)
     }
 }

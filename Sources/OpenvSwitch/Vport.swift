@@ -1,4 +1,4 @@
-import Netlink
+public import Netlink
 
 /// `enum ovs_vport_type`. Open: a newer peer may send other numbers.
 public struct VportType: RawRepresentable, Hashable, Sendable {
@@ -44,10 +44,14 @@ extension VportStatistics {
         transmitDropped = counter(7)
     }
 
-    public var bytes: [UInt8] {
-        hostBytes([
-            receivedPackets, transmittedPackets, receivedBytes, transmittedBytes, receiveErrors, transmitErrors,
-            receiveDropped, transmitDropped,
-        ])
+    /// Writes `OVS_VPORT_ATTR_STATS`.
+    /// - Throws: `noSpace`.
+    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
+        try writer.append(
+            VportAttribute.stats,
+            [
+                receivedPackets, transmittedPackets, receivedBytes, transmittedBytes, receiveErrors, transmitErrors,
+                receiveDropped, transmitDropped,
+            ])
     }
 }

@@ -68,7 +68,7 @@ public struct VportMessage: Equatable, Sendable {
         if let type { try writer.append(VportAttribute.type, type.rawValue) }
         if let name { try writer.append(VportAttribute.name, string: name) }
         if let ifindex { try writer.append(VportAttribute.ifindex, ifindex) }
-        if let stats { try writer.append(VportAttribute.stats, bytes: stats.bytes) }
+        try stats?.write(to: &writer)
         if let upcallStats {
             let nest = try writer.begin(nested: VportAttribute.upcallStats)
             try writer.append(VportUpcallAttribute.success, upcallStats.success)

@@ -73,11 +73,7 @@ extension HeaderEdit {
 
     /// Reads the key's header fields and the offsets anew from a packet that has other headers than before.
     private static func extractAgain(_ packet: Packet, _ offsets: inout HeaderOffsets, key: inout FlowKey) {
-        var fresh = FlowKey()
-        (fresh.recircID, fresh.dpHash, fresh.priority, fresh.skbMark) = (
-            key.recircID, key.dpHash, key.priority, key.skbMark
-        )
-        fresh.inPort = key.inPort
+        var fresh = FlowKey(metadataOf: key)
         guard let found = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &fresh) else { return }
         (offsets, key) = (found, fresh)
     }

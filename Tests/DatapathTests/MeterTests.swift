@@ -161,17 +161,14 @@ private final class TestMeter: @unchecked Sendable {
         let meter = TestMeter(packets(1000, burst: 100), now: 0, readerCount: threads)
         let clock = Atomic<UInt64>(0)
         let admitted = Atomic<Int>(0)
-        let group = DispatchGroup()
-        for reader in 0..<threads {
-            DispatchQueue.global().async(group: group) {
-                for _ in 0..<rounds {
-                    // A batch with the time at which it began; others may have gone on meanwhile.
-                    let now = clock.load(ordering: .relaxed)
-                    var count = 0
-                    for _ in 0..<32 where meter.admits(100, now: now, reader: reader) { count += 1 }
-                    _ = admitted.add(count, ordering: .relaxed)
-                    clock.add(1, ordering: .relaxed)
-                }
+        let group = startThreads(threads) { reader in
+            for _ in 0..<rounds {
+                // A batch with the time at which it began; others may have gone on meanwhile.
+                let now = clock.load(ordering: .relaxed)
+                var count = 0
+                for _ in 0..<32 where meter.admits(100, now: now, reader: reader) { count += 1 }
+                _ = admitted.add(count, ordering: .relaxed)
+                clock.add(1, ordering: .relaxed)
             }
         }
         group.wait()
@@ -184,6 +181,25 @@ private final class TestMeter: @unchecked Sendable {
         let usage = meter.usage
         #expect(usage.statistics.packets == UInt64(threads * rounds * 32))
         #expect(usage.bands.first?.packets == UInt64(threads * rounds * 32 - total))
+    }
+
+    /// Nothing is given out twice while all threads draw from a full bucket.
+    @Test func threadsEmptyABucketOnce() {
+        let (threads, burst) = (2, 500_000)
+        let meter = TestMeter(packets(1, burst: UInt32(burst)), now: 7, readerCount: threads)
+        let admitted = Atomic<Int>(0)
+        let ready = Atomic<Int>(0)
+        let group = startThreads(threads) { reader in
+            ready.add(1, ordering: .relaxed)
+            // Together, if the machine has a core for each.
+            for _ in 0..<10_000_000 where ready.load(ordering: .relaxed) < threads {}
+            var count = 0
+            for _ in 0..<burst where meter.admits(100, now: 7, reader: reader) { count += 1 }
+            _ = admitted.add(count, ordering: .relaxed)
+        }
+        group.wait()
+        #expect(admitted.load(ordering: .relaxed) == burst)
+        #expect(meter.usage.bands.first?.packets == UInt64((threads - 1) * burst))
     }
 
     // MARK: The table

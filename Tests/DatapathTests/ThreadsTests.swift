@@ -51,25 +51,32 @@ import Testing
         return match
     }
 
-    @Test func flowsChangeUnderTraffic() throws {
+    /// Two packet threads that send frames from 256 sources through a datapath, until they are told to end.
+    private final class Traffic: Sendable {
         let host = CountingPorts()
-        let sw = Switch(provider: host, maximumThreads: 3)
-        let datapath = try sw.withControl { control throws(RequestError) -> Int32 in
-            let datapath = try control.makeDatapath(name: "br0", upcallPortIDs: [0], ifindex: nil)
-            for (number, name) in [(UInt16(1), "a"), (2, "b")] {
-                _ = try control.addVport(
-                    name: name, type: .netdev, number: number, upcallPortIDs: [0], to: datapath)
-            }
-            return datapath.ifindex
-        }
-        let port = try #require(host.reference("a"))
-        let isEnding = Atomic<Bool>(false)
+        let sw: Switch
+        let datapath: Int32
         let sent = Atomic<UInt64>(0)
-        let frame: [UInt8] =
-            [2, 0, 0, 0, 0, 1] + [0, 0, 0, 0, 0, 0] + [0x12, 0x34] + [UInt8](repeating: 0, count: 46)
-        let group = DispatchGroup()
-        for thread in 0..<2 {
-            DispatchQueue.global().async(group: group) {
+        private let isEnding = Atomic<Bool>(false)
+        private let group = Mutex<DispatchGroup?>(nil)
+
+        init() throws {
+            sw = Switch(provider: host, maximumThreads: 3)
+            datapath = try sw.withControl { control throws(RequestError) -> Int32 in
+                let datapath = try control.makeDatapath(name: "br0", upcallPortIDs: [0], ifindex: nil)
+                for (number, name) in [(UInt16(1), "a"), (2, "b")] {
+                    _ = try control.addVport(
+                        name: name, type: .netdev, number: number, upcallPortIDs: [0], to: datapath)
+                }
+                return datapath.ifindex
+            }
+        }
+
+        func start() throws {
+            let port = try #require(host.reference("a"))
+            let frame: [UInt8] =
+                [2, 0, 0, 0, 0, 1] + [0, 0, 0, 0, 0, 0] + [0x12, 0x34] + [UInt8](repeating: 0, count: 46)
+            let threads = startThreads(2) { [self] thread in
                 let processor = PacketProcessor(sw)
                 var source = thread * 17
                 while !isEnding.load(ordering: .relaxed) {
@@ -86,7 +93,58 @@ import Testing
                     unsafe processor.finishBatch { unsafe host.transmit($1, to: $0) }
                 }
             }
+            group.withLock { $0 = threads }
         }
+
+        func control(_ body: (Datapath) -> Void) {
+            sw.withControl { control in
+                if let datapath = control.datapath(ifindex: datapath) { body(datapath) }
+            }
+        }
+
+        func end() {
+            isEnding.store(true, ordering: .relaxed)
+            group.withLock { $0 }?.wait()
+        }
+    }
+
+    /// Meters come, are replaced and go while packets meet them: nothing is read after it was freed.
+    @Test func metersChangeUnderTraffic() throws {
+        let traffic = try Traffic()
+        traffic.control { datapath in
+            let steps: [Instruction] = [.meter(1), .meter(2), .meter(99), .output(port: 2)]
+            var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+            match.mask.kind = 0xff
+            match.key.kind = 1
+            _ = datapath.flows.insert(match, ufid: nil, actions: [], instructions: steps)
+        }
+        try traffic.start()
+        var generator = SplitMix64(seed: 43)
+        let deadline = Date().addingTimeInterval(1)
+        while Date() < deadline {
+            traffic.control { datapath in
+                let id = UInt32(generator.next() % 40)
+                if generator.next() % 3 == 0 {
+                    datapath.removeMeter(id)
+                } else {
+                    // Some let everything pass and some nothing.
+                    let band = MeterConfiguration.Band(rate: 1, burst: generator.next() % 2 == 0 ? .max : 0)
+                    datapath.setMeter(MeterConfiguration(id: id, countsBytes: false, band: band), now: 1000)
+                }
+                if generator.next() % 1000 == 0 { datapath.meters.removeAll() }
+            }
+        }
+        traffic.end()
+        let statistics = try #require(traffic.sw.withControl { $0.datapath(ifindex: traffic.datapath)?.statistics })
+        #expect(statistics.hit == traffic.sent.load(ordering: .relaxed))
+        #expect(traffic.host.taken.load(ordering: .relaxed) > 0)
+        #expect(traffic.host.taken.load(ordering: .relaxed) < Int(statistics.hit))
+        traffic.sw.shutDown()
+    }
+
+    @Test func flowsChangeUnderTraffic() throws {
+        let traffic = try Traffic()
+        try traffic.start()
         // Flows for 256 sources come, change and go, at random.
         var generator = SplitMix64(seed: 42)
         let deadline = Date().addingTimeInterval(2)
@@ -94,8 +152,7 @@ import Testing
         while Date() < deadline {
             rounds += 1
             let source = generator.next() % 256
-            sw.withControl { control in
-                guard let datapath = control.datapath(ifindex: datapath) else { return }
+            traffic.control { datapath in
                 let match = Self.match(source)
                 switch datapath.flows.flow(unmaskedKey: match.key) {
                 case let flow? where generator.next() % 3 == 0:
@@ -107,18 +164,17 @@ import Testing
                 if generator.next() % 1000 == 0 { datapath.removeAllFlows() }
             }
         }
-        isEnding.store(true, ordering: .relaxed)
-        group.wait()
-        let statistics = try #require(sw.withControl { $0.datapath(ifindex: datapath)?.statistics })
+        traffic.end()
+        let statistics = try #require(traffic.sw.withControl { $0.datapath(ifindex: traffic.datapath)?.statistics })
         #expect(rounds > 100)
         #expect(statistics.hit > 0)
         #expect(statistics.missed > 0)
-        #expect(statistics.hit + statistics.missed == sent.load(ordering: .relaxed))
+        #expect(statistics.hit + statistics.missed == traffic.sent.load(ordering: .relaxed))
         #expect(statistics.lost == statistics.missed)
         // Every hit was sent once or twice.
-        #expect(host.taken.load(ordering: .relaxed) >= Int(statistics.hit))
-        #expect(host.taken.load(ordering: .relaxed) <= 2 * Int(statistics.hit))
-        sw.shutDown()
+        #expect(traffic.host.taken.load(ordering: .relaxed) >= Int(statistics.hit))
+        #expect(traffic.host.taken.load(ordering: .relaxed) <= 2 * Int(statistics.hit))
+        traffic.sw.shutDown()
     }
 
     @Test func nothingIsFreedWhileAReaderMaySeeIt() {
@@ -149,6 +205,19 @@ import Testing
         reclaimer.releaseReader(0)
         #expect(reclaimer.claimReader() == 0)
     }
+}
+
+/// Runs `body` on threads of their own, which wait for no one else's.
+func startThreads(_ count: Int, _ body: @escaping @Sendable (_ index: Int) -> Void) -> DispatchGroup {
+    let group = DispatchGroup()
+    for index in 0..<count {
+        group.enter()
+        Thread.detachNewThread {
+            body(index)
+            group.leave()
+        }
+    }
+    return group
 }
 
 /// A small random generator with a seed, so that a failure can be repeated.

@@ -29,6 +29,12 @@ enum FuzzMessages: Fuzzer {
         if let netdev = try? NetdevMessage(message) {
             again(netdev, { try NetdevMessage($0) }) { message, writer in try message.write(to: &writer) }
         }
+        if let meter = try? MeterMessage(message) {
+            again(meter, { try MeterMessage($0) }) { message, writer in try message.write(to: &writer) }
+        }
+        if let limits = try? CTLimitMessage(message) {
+            again(limits, { try CTLimitMessage($0) }) { message, writer in try message.write(to: &writer) }
+        }
     }
 }
 

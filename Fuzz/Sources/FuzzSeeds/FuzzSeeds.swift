@@ -123,6 +123,14 @@ struct FuzzSeeds {
         var netdev = NetdevMessage(command: NetdevCommand.get, name: "p2")
         netdev.mac = 0x0200_0000_0001
         add("netdev") { try netdev.write(to: &$0, flags: .request) }
+        var meter = MeterMessage(command: MeterCommand.set, datapathIfindex: 4, id: 1)
+        meter.countsBytes = true
+        meter.bands = [MeterBand(type: MeterBandType.drop, rate: 1000, burst: 100)]
+        add("meter") { try meter.write(to: &$0, flags: .request) }
+        let limits = CTLimitMessage(
+            command: CTLimitCommand.set,
+            zoneLimits: [ZoneLimit(zone: ZoneLimit.defaultZone, limit: 5), ZoneLimit(zone: 7, limit: 9)])
+        add("ct-limit") { try limits.write(to: &$0, flags: .request) }
         return result
     }()
 
@@ -189,6 +197,12 @@ struct FuzzSeeds {
         }
     }
 
+    private static func text(_ text: String) -> [Action] {
+        guard let bytes = try? ActionText.parseActions(text, portNumber: nil) else { fatalError(text) }
+        guard let actions = try? [Action](Attributes(bytes.rawSpan)) else { fatalError(text) }
+        return actions
+    }
+
     private let lists: [(String, [Action])] = [
         ("output", [.output(0), .truncate(60), .output(0)]),
         ("vlan", [.pushVLAN(tpid: 0x8100, tci: 0x1064), .popVLAN, .popVLAN, .output(0)]),
@@ -204,6 +218,13 @@ struct FuzzSeeds {
         ),
         ("udp", [.setMasked(.udp(source: 1, destination: 0), mask: .udp(source: 0xff, destination: 0)), .output(0)]),
         ("userspace", [.userspace(UserspaceAction(portID: 1, userdata: [1, 2, 3], includesActions: true)), .drop(1)]),
+        (
+            "lists",
+            Self.text(
+                "sample(sample=50.0%,actions(clone(push_vlan(vid=1,pcp=0),0),0)),check_pkt_len(size=60,gt(0),le()),0")
+        ),
+        ("ttl", Self.text("0,dec_ttl(le_1(0)),clone(set(eth(src=00:00:00:00:00:0a)),0),0")),
+        ("recirculate", Self.text("hash(l4(1)),recirc(0x1),hash(sym_l4(2)),meter(1),recirc(0x2)")),
         ("mark", [.set(.skbMark(1)), .setMasked(.priority(1), mask: .priority(3)), .output(0)]),
     ]
 
@@ -236,7 +257,7 @@ struct FuzzSeeds {
         let flow: [UInt8] = [29, 1, UInt8(frame.count)] + frame + [0, UInt8(output.count)] + output
         try write("device", "miss", send + [7] + host(UInt16(4096)) + host(UInt16(0)))
         try write("device", "forward", flow + send + send)
-        for family in UInt8(0)..<6 {
+        for family in UInt8(0)..<8 {
             try write("device", "dump-\(family)", flow + [32, family] + host(UInt16(100)) + Frames.zeros(16))
         }
         let subscribe = Subscription(.event, group: .flow).bytes

@@ -16,10 +16,8 @@ extension Device {
         case Command.set: try setDatapath(request, set, control, &output)
         case Command.delete:
             let datapath = try findDatapath(set, request, control)
-            let reply = datapathMessage(datapath, command: Command.delete)
-            try request.requireRoomForEcho(size(of: reply))
+            try publish(datapathMessage(datapath, command: Command.delete), of: .datapath, request, &output)
             control.remove(datapath)
-            try publish(reply, of: .datapath, request, &output)
         default:  // GET
             let datapath = try findDatapath(set, request, control)
             try reply(datapathMessage(datapath, command: Command.get), request, &output)

@@ -15,9 +15,7 @@ extension Device {
             let identity = try identity(set)
             let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
             let flow = try find(identity, datapath)
-            let flowReply = FlowReply(flow, Command.get, set, request)
-            try request.requireRoom(flowReply.bound)
-            try reply(flowReply, request, &output)
+            try reply(FlowReply(flow, Command.get, set, request), request, &output)
         case Command.delete: try deleteFlow(request, set, control, &output)
         default: throw .error(RequestError(Errno.notSupported, "ovs_flow has no command \(request.ovs.command)"))
         }
@@ -75,8 +73,8 @@ extension Device {
         } else {
             throw .error(RequestError(Errno.invalid, "a flow is found by its key or a UFID of 1 to 16 bytes"))
         }
-        let length = compiled?.bytes.count ?? flow.actions.count
-        try request.requireRoomForEcho(FlowReply.bound(flow.match, ufid: flow.ufid, actions: length))
+        try request.requireRoomForEcho(
+            FlowReply.bound(flow.match, ufid: flow.ufid, actions: compiled?.bytes.count ?? flow.actions.count))
 
         if let compiled { datapath.setActions(of: flow, compiled) }
         try publish(FlowReply(flow, Command.set, set, request), of: .flow, request, &output)
@@ -95,9 +93,7 @@ extension Device {
         let identity = try identity(set)
         let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
         let flow = try find(identity, datapath)
-        let reply = FlowReply(flow, Command.delete, set, request)
-        try request.requireRoomForEcho(reply.bound)
-        try publish(reply, of: .flow, request, &output)
+        try publish(FlowReply(flow, Command.delete, set, request), of: .flow, request, &output)
         datapath.removeFlow(flow)
     }
 
@@ -147,17 +143,14 @@ private struct FlowReply: WritableMessage {
             sequence: sequence, portID: portID)
     }
 
-    /// Bytes that suffice, also if packets are counted meanwhile.
-    var bound: Int { Self.bound(flow.match, ufid: flow.ufid, actions: flow.actions.count) }
-
-    /// Bytes that suffice for a flow that may not be there yet.
+    /// Bytes that suffice for a flow that may not be there yet, also if packets are counted meanwhile.
     static func bound(_ match: FlowMatch, ufid: UFID?, actions: Int) -> Int {
         var writer = MessageWriter(capacity: 512)
         do throws(NetlinkError) {
             try (ufid == nil ? match.key : match.maskedKey).write(to: &writer)
             try match.maskedKey.write(mask: match.mask, to: &writer)
         } catch { return 0 }  // cannot be: a key is short
-        let identifier = ufid.map { 4 + netlinkAligned($0.bytes.count) } ?? 0
+        let identifier = ufid.map { 4 + netlinkAligned($0.count) } ?? 0
         return OVSHeader.attributesOffset + identifier + 4 + 4 + writer.count + 4 + netlinkAligned(actions)
             + Flow.usageAllowance
     }

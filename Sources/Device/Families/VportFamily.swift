@@ -20,10 +20,9 @@ extension Device {
                 throw .error(
                     RequestError(Errno.invalid, "port 0 goes only with its datapath: delete \(datapath.name)"))
             }
-            let reply = vportMessage(vport, of: datapath, command: Command.delete)
-            try request.requireRoomForEcho(size(of: reply))
+            let message = vportMessage(vport, of: datapath, command: Command.delete)
+            try publish(message, of: .vport, request, &output)
             control.remove(vport, from: datapath)
-            try publish(reply, of: .vport, request, &output)
         default:  // GET
             let (datapath, vport) = try findVport(set, request, control)
             try reply(vportMessage(vport, of: datapath, command: Command.get), request, &output)
@@ -78,8 +77,8 @@ extension Device {
         }
         var newPortIDs: [UInt32]?
         if let attribute = set[VportAttribute.upcallPortID] { newPortIDs = try portIDs(attribute) }
-        let count = (newPortIDs ?? vport.upcallPortIDs).count
-        try request.requireRoomForEcho(Self.vportReplySize(name: vport.name, portIDs: count))
+        try request.requireRoomForEcho(
+            Self.vportReplySize(name: vport.name, portIDs: (newPortIDs ?? vport.upcallPortIDs).count))
         if let newPortIDs { datapath.setUpcallPortIDs(newPortIDs, of: vport) }
         try publish(vportMessage(vport, of: datapath, command: Command.set), of: .vport, request, &output)
     }
@@ -127,8 +126,8 @@ extension Device {
         message.stats = datapath.statistics(of: vport)
         message.upcallStats = vport.upcallStatistics
         // A client that does not know arrays sees the first.
-        message.upcallPortIDs =
-            datapath.features.contains(.vportPortIDs) ? vport.upcallPortIDs : Array(vport.upcallPortIDs.prefix(1))
+        let isWhole = datapath.features.contains(.vportPortIDs) || vport.upcallPortIDs.count == 1
+        message.upcallPortIDs = isWhole ? vport.upcallPortIDs : Array(vport.upcallPortIDs.prefix(1))
         return message
     }
 
