@@ -1,8 +1,8 @@
 import Netlink
 import OpenvSwitch
 
-// Actions that have lists of their own. A nested list is compiled behind its action, which holds how many instructions it
-// came to.
+// Actions that have lists of their own. A nested list is compiled behind its action, which holds how many instructions
+// it came to.
 
 extension ActionCompiler {
     /// `OVS_ACTION_ATTR_SAMPLE`: its attributes may stand in any order.

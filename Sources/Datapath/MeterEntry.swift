@@ -3,13 +3,14 @@ import Synchronization
 
 /// A meter as the packet threads see it: a token bucket that any number of threads draw from without a lock.
 ///
-/// The bucket holds bits, or thousandths of a packet, so that a millisecond earns it exactly `rate` of them. What is in it
-/// follows from one word that threads exchange by comparing:
+/// The bucket holds bits, or thousandths of a packet, so that a millisecond earns it exactly `rate` of them. What is in
+/// it follows from one word that threads exchange by comparing:
 ///
 ///     level = min(capacity, now · rate − spent)
 ///
-/// `spent` is all that the bucket has given out, and all that ran over when it was full. A packet that fits adds its cost;
-/// one that does not changes nothing. Sums are taken modulo 2⁶⁴: of `now · rate` and `spent` only the difference counts.
+/// `spent` is all that the bucket has given out, and all that ran over when it was full. A packet that fits adds its
+/// cost; one that does not changes nothing. Sums are taken modulo 2⁶⁴: of `now · rate` and `spent` only the difference
+/// counts.
 @safe
 struct MeterEntry: ~Copyable {
     let configuration: MeterConfiguration

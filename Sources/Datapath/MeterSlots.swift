@@ -2,8 +2,8 @@ import Synchronization
 
 /// The meters of a datapath by their number: an open-addressed table that packet threads search without a lock.
 ///
-/// The writer fills slots in place: meter first, then the number that makes readers look at it. A removed meter leaves its
-/// number behind; when too many slots are used the writer makes a new table.
+/// The writer fills slots in place: meter first, then the number that makes readers look at it. A removed meter leaves
+/// its number behind; when too many slots are used the writer makes a new table.
 @safe
 struct MeterSlots: ~Copyable {
     @safe

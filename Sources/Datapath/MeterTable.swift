@@ -3,8 +3,8 @@ import Synchronization
 
 /// The meters of a datapath: the writer's side.
 ///
-/// The control thread, one at a time, changes it; packet threads find meters at the same time through `MeterSlots`. What is
-/// taken out is freed by the `Reclaimer`.
+/// The control thread, one at a time, changes it; packet threads find meters at the same time through `MeterSlots`.
+/// What is taken out is freed by the `Reclaimer`.
 @safe
 final class MeterTable {
     private let datapath: UnsafeMutablePointer<DatapathEntry>

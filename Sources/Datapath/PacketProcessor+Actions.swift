@@ -2,8 +2,9 @@ import OpenvSwitch
 import Packets
 import Synchronization
 
-// Actions. Lists are run where they stand in the flat program. A list that nothing follows needs no clone of its packet:
-// the program simply goes on in it. So does a recirculation that is the last action, with the program of the flow it finds.
+// Actions. Lists are run where they stand in the flat program. A list that nothing follows needs no clone of its
+// packet: the program simply goes on in it. So does a recirculation that is the last action, with the program of the
+// flow it finds.
 
 extension ProcessorState {
     /// Carries out a program.
@@ -246,8 +247,8 @@ extension ProcessorState {
         return unsafe meter.pointee.admits(length: working.packet.length, now: now, reader: reader)
     }
 
-    /// Whether a packet is longer than so many bytes, its Ethernet header included. Of one that stands for several it is
-    /// enough that each of these is not.
+    /// Whether a packet is longer than so many bytes, its Ethernet header included. Of one that stands for several it
+    /// is enough that each of these is not.
     private func exceeds(_ working: borrowing Working, _ limit: Int) -> Bool {
         let packet = working.packet
         let length =

@@ -61,8 +61,8 @@ extension ProcessorState {
 
     // MARK: Slots
 
-    /// Makes the working packet one that may be changed: a copy if it is queued for a port, or is a clone. False if there is
-    /// no slot.
+    /// Makes the working packet one that may be changed: a copy if it is queued for a port, or is a clone. False if
+    /// there is no slot.
     @inline(__always)
     mutating func ownPacket(_ working: inout Working) -> Bool {
         guard working.isClone || working.queuedIn == queue.batch else { return true }

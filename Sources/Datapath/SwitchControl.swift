@@ -155,10 +155,10 @@ public final class SwitchControl {
     /// - Parameters:
     ///   - metadata: priority, mark, input port, hash and recirculation; header fields in it do not count.
     ///   - hash: of the packet's flow, as an upcall gave it (`OVS_PACKET_ATTR_HASH`); nil to have it computed.
-    ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0 for
-    ///     none.
-    ///   - upcallPortID: who gets the upcalls that come of it (`OVS_PACKET_ATTR_UPCALL_PID`); 0 for those whom vports and
-    ///     actions name.
+    ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0
+    ///     for none.
+    ///   - upcallPortID: who gets the upcalls that come of it (`OVS_PACKET_ATTR_UPCALL_PID`); 0 for those whom vports
+    ///     and actions name.
     /// - Throws: `EINVAL` if the packet has no Ethernet header or an action is not allowed for it.
     public func planExecution(
         frame: [UInt8], metadata: FlowKey, actions: Attributes, hash: UInt64? = nil, maximumReceiveUnit: UInt16 = 0,

@@ -24,8 +24,8 @@ struct TransmitQueue: ~Copyable {
     private let run: UnsafeMutablePointer<Packet>
     private var recordCount = 0
     private var destinationCount = 0
-    /// Raised with every flush: tells which entries of `PortCounters.batchPlace` are of this batch, and which packets are
-    /// still queued. Never 0.
+    /// Raised with every flush: tells which entries of `PortCounters.batchPlace` are of this batch, and which packets
+    /// are still queued. Never 0.
     private(set) var batch: UInt64 = 1
 
     private static let maximumRecords = 2048

@@ -3,8 +3,8 @@ import Packets
 
 /// A packet on its way through a program.
 ///
-/// A list that is not the last of its program works on a clone: a value of its own that shares the packet's slot until one of
-/// the two is changed.
+/// A list that is not the last of its program works on a clone: a value of its own that shares the packet's slot until
+/// one of the two is changed.
 @safe
 struct Working {
     var packet: Packet
@@ -17,8 +17,8 @@ struct Working {
     /// The port it came in on; nil if it came in on none.
     let port: UnsafeMutablePointer<PortEntry>?
 
-    /// The batch of the transmit queue in which the slot was last queued for a port. While it is there, the slot must be
-    /// copied before it is changed.
+    /// The batch of the transmit queue in which the slot was last queued for a port. While it is there, the slot must
+    /// be copied before it is changed.
     var queuedIn: UInt64 = 0
     /// The slot is the packet's that this one is a clone of: it must be copied before it is changed.
     var isClone = false
@@ -36,7 +36,8 @@ struct Working {
 
     /// What the next output or userspace action may send at most.
     var truncation = Int.max
-    /// The longest fragment that the packet was put together from, without its Ethernet header; 0 if it is whole as it came.
+    /// The longest fragment that the packet was put together from, without its Ethernet header; 0 if it is whole as it
+    /// came.
     var maximumReceiveUnit: UInt16 = 0
     /// Who gets all upcalls of the packet; 0 for those whom vports and actions name.
     var upcallPortID: UInt32 = 0
@@ -64,9 +65,11 @@ struct PacketHash: BitwiseCopyable {
         rawValue = UInt64(FlowHash.hash(key)) | Self.software | (offsets.transport >= 0 ? Self.transport : 0)
     }
 
-    /// nil if a client's number does not say that it is a hash.
+    /// nil if a client's number does not say that it is a hash, or is 0, which is none.
     init?(rawValue: UInt64) {
-        guard rawValue & (Self.software | Self.transport) != 0 else { return nil }
+        guard rawValue & (Self.software | Self.transport) != 0, UInt32(truncatingIfNeeded: rawValue) != 0 else {
+            return nil
+        }
         self.rawValue = rawValue
     }
 

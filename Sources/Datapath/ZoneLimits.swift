@@ -1,7 +1,7 @@
 public import OpenvSwitch
 
-/// How many connections each zone of connection tracking may have (family `ovs_ct_limit`). A zone is 0…65535; others are
-/// passed over, as in the kernel.
+/// How many connections each zone of connection tracking may have (family `ovs_ct_limit`). A zone is 0…65535; others
+/// are passed over, as in the kernel.
 ///
 /// There are no connections yet, so that every count is 0.
 public struct ZoneLimits: Sendable {

@@ -1,8 +1,8 @@
 /// The slots of one thread: memory for frames, given out one after the other and taken back all at once.
 ///
-/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together. There
-/// is no count of references to keep right. A slot whose packet is still at work when the others are freed is held: then
-/// `reset` passes it over.
+/// A batch takes slots as it receives and copies frames; when it has been transmitted, `reset` frees them together.
+/// There is no count of references to keep right. A slot whose packet is still at work when the others are freed is
+/// held: then `reset` passes it over.
 @safe
 public struct PacketPool: ~Copyable {
     private let memory: UnsafeMutableRawPointer

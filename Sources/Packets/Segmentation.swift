@@ -13,7 +13,8 @@ public enum Segmentation {
         return layout.count
     }
 
-    /// Bytes of the longest of the packets, its Ethernet header included. A packet that is malformed is as long as it is.
+    /// Bytes of the longest of the packets, its Ethernet header included. A packet that is malformed is as long as it
+    /// is.
     public static func segmentLength(_ packet: Packet) -> Int {
         guard packet.offload.isSegmented, let layout = SegmentLayout(packet) else { return packet.length }
         return min(layout.headers &+ layout.size, packet.length)

@@ -205,7 +205,8 @@ import Testing
     }
 
     @Test func whatAListChangesEndsWithIt() throws {
-        // A push in a list does not make the outer list's packet tagged, and a nested list knows what was pushed before.
+        // A push in a list does not make the outer list's packet tagged, and a nested list knows what was pushed
+        // before.
         let current = ActionCompiler.Current(key)
         #expect(!current.hasVLAN && current.hasEthernet && current.etherType == EtherType.ipv4)
         var tagged = key

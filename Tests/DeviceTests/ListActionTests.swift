@@ -51,7 +51,8 @@ import Testing
     @Test func clonesInClonesKeepTheirPackets() throws {
         let (dpif, ports) = try bed.bridge("a")
         let frame = Frames.ethernet()
-        // Sixteen levels, none of them the last of its list: each pushes a tag and sends before and after the inner one.
+        // Sixteen levels, none of them the last of its list: each pushes a tag and sends before and after the inner
+        // one.
         var text = "1"
         for level in (1...16).reversed() { text = "clone(push_vlan(vid=\(level),pcp=0),1,\(text),pop_vlan,1),1" }
         let out = try execute(dpif, ports, frame, text)[0]

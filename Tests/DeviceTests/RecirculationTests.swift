@@ -207,6 +207,8 @@ import Testing
         #expect(try hash(tcp(5, 6), "hash(l4(0))", hash: 0x1_1234_5678) == given)
         #expect(try hash(tcp(7, 7), "set(tcp(src=1,dst=2)),hash(l4(0))", hash: 0x3_1234_5678) == first)
         #expect(try hash(tcp(1, 2), "hash(l4(0))", hash: 0x1234_5678) == first)
+        #expect(try hash(tcp(1, 2), "hash(l4(0))", hash: 0x3_0000_0000) == first)
+        #expect(try hash(tcp(1, 2), "hash(sym_l4(0))") == hash(tcp(2, 1), "hash(sym_l4(0))"))
     }
 
     @Test func flowsAreSharedOutByTheirHash() throws {

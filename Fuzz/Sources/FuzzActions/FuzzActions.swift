@@ -4,8 +4,8 @@ import FuzzSupport
 import Netlink
 import OpenvSwitch
 
-// A list of actions: decoded, and validated, compiled and carried out on a frame, with flows and a meter to find. The first
-// byte is the frame's length.
+// A list of actions: decoded, and validated, compiled and carried out on a frame, with flows and a meter to find. The
+// first byte is the frame's length.
 
 /// One switch in memory for the life of the process.
 private final class Bed: Sendable {
@@ -33,8 +33,8 @@ private final class Bed: Sendable {
         }
     }
 
-    /// What a packet finds that goes through the table again: a loop, a tree and an end. The key of flow 3 has no Ethernet
-    /// header, and what it may do is little.
+    /// What a packet finds that goes through the table again: a loop, a tree and an end. The key of flow 3 has no
+    /// Ethernet header, and what it may do is little.
     private static let flows: [(UInt32, String)] = [
         (1, "clone(0,set(skb_mark(0x1)),meter(1)),hash(l4(1)),recirc(0x1)"), (2, "recirc(0x3),0,recirc(0x2)"),
         (3, "trunc(20),0,dec_ttl(le_1(0))"),

@@ -2,8 +2,8 @@ import Datapath
 import Netlink
 import OpenvSwitch
 
-/// Family `ovs_ct_limit`: limits of connections by zone. They are the switch's; the datapath in a request does not matter.
-/// Every command has a reply, whether an echo was asked for or not.
+/// Family `ovs_ct_limit`: limits of connections by zone. They are the switch's; the datapath in a request does not
+/// matter. Every command has a reply, whether an echo was asked for or not.
 extension Device {
     func ctLimit(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
