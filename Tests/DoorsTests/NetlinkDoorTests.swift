@@ -601,43 +601,56 @@ extension DoorsTests {
             datagram == hostBytes(UInt32(16)) + hostBytes(UInt16(4), 0, 0, 0, 0, 0)
         }
 
+        /// What comes until nothing has come for a while, in which loss would have been told of.
+        private func receiveUntilSilence(_ client: NetlinkTestClient) throws -> [[UInt8]] {
+            var datagrams: [[UInt8]] = []
+            while let datagram = try client.receive(milliseconds: 300) { datagrams.append(datagram) }
+            return datagrams
+        }
+
+        /// Fills the queue of a client's socket, so that not even the smallest datagram finds room.
+        private func fill(_ client: NetlinkTestClient) throws {
+            let datagram = [UInt8](repeating: 1, count: 16)
+            while try client.control(.netlinkForward, datagram).output == hostBytes(UInt32(0)) {}
+        }
+
         @Test func lossIsCountedAndToldOnce() throws {
             let bed = try DoorBed()
             let client = try NetlinkTestClient(bed, receiveBuffer: 128 << 10)
             let observer = try NetlinkTestClient(bed)
             let (ifindex, ports) = try bed.bridge("a", upcalls: client.portID)
+            // As many as there is room for, and what is over.
             for number in 0..<100 { ports[0].send(DoorBed.frame(10_000, UInt8(number))) }
             let lost = try statistics(observer, ifindex).lost
             #expect(lost > 0)
-            let first = try client.receiveAll()
+            let first = try receiveUntilSilence(client)
             #expect(UInt64(first.count { !isOverrun($0) }) + lost == 100)
-            // Nothing follows, and the reader learns of it all the same; but only once.
-            var notices = first.filter(isOverrun)
-            if notices.isEmpty { notices.append(try #require(try client.receive(milliseconds: 1000))) }
-            #expect(notices.count == 1)
-            #expect(notices.allSatisfy(isOverrun))
-            #expect(try client.receive(milliseconds: 300) == nil)
+            #expect(first.contains(where: isOverrun))
+            // A hundred losses while there is no room for anything; then nothing follows. The reader learns of it all the
+            // same, but only once.
+            try fill(client)
+            for _ in 0..<100 { ports[0].send(DoorBed.frame(10)) }
+            #expect(try statistics(observer, ifindex).lost == lost + 100)
+            #expect(try receiveUntilSilence(client).count(where: isOverrun) == 1)
             ports[0].send(DoorBed.frame(10_000, 7))
             let next = try #require(try client.receive())
             #expect(try packet(next).packet == DoorBed.frame(10_000, 7))
-            #expect(try statistics(observer, ifindex).lost == lost)
+            #expect(try statistics(observer, ifindex).lost == lost + 100)
         }
 
         @Test func lossIsToldInFrontOfWhatFollows() throws {
             let bed = try DoorBed()
             let client = try NetlinkTestClient(bed, receiveBuffer: 64 << 10)
             let (_, ports) = try bed.bridge("a", upcalls: client.portID)
-            // Datagrams of the smallest size fill the queue for certain.
-            while try client.control(.netlinkForward, [UInt8](repeating: 1, count: 16)).output == hostBytes(UInt32(0)) {
-            }
+            try fill(client)
             ports[0].send(DoorBed.frame(100, 1))
             usleep(2000)
-            _ = try client.receiveAll()
+            var datagrams = try client.receiveAll()
             ports[0].send(DoorBed.frame(100, 2))
-            let datagrams = try client.receiveAll()
-            try #require(datagrams.count == 2)
-            #expect(isOverrun(datagrams[0]))
-            #expect(try packet(datagrams[1]).packet == DoorBed.frame(100, 2))
+            datagrams += try client.receiveAll()
+            let last = datagrams.removeLast()
+            #expect(try packet(last).packet == DoorBed.frame(100, 2))
+            #expect(datagrams.last.map(isOverrun) == true)
         }
 
         @Test func aReaderThatIsAlwaysTooSlowGetsMessagesAndFewNotices() throws {
@@ -651,22 +664,18 @@ extension DoorsTests {
                 guard let datagram = try client.receive() else { continue }
                 if isOverrun(datagram) { notices += 1 } else { upcalls += 1 }
             }
-            #expect(upcalls > 4500)
+            #expect(upcalls > 4000)
             #expect(notices > 0)
-            #expect(notices < 500)
+            #expect(notices < 1000)
         }
 
         @Test func eventsThatAreLostAreTold() throws {
             let bed = try DoorBed()
             let client = try NetlinkTestClient(bed, receiveBuffer: 16 << 10)
             try client.join(.netdev)
-            for index in 0..<500 { _ = bed.host.plug("e\(index)") }
-            var datagrams = try client.receiveAll()
-            if !datagrams.contains(where: isOverrun) {
-                datagrams.append(try #require(try client.receive(milliseconds: 1000)))
-            }
-            #expect(datagrams.count < 500)
-            #expect(datagrams.count(where: isOverrun) == 1)
+            try fill(client)
+            for index in 0..<50 { _ = bed.host.plug("e\(index)") }
+            #expect(try receiveUntilSilence(client).count(where: isOverrun) == 1)
         }
 
         // MARK: Sharing
