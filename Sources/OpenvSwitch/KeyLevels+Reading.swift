@@ -58,7 +58,8 @@ extension KeyLevels {
         if tags > 1 {
             // Open vSwitch leaves the second tag's TCI out when it does not look at it. The kernel then takes the mask of
             // the first tag's TCI by oversight; what is meant is any second tag.
-            mask.innerVLANTCI = middle.bigEndian(KeyAttribute.vlan) ?? FlowKey.vlanPresent
+            let tci = middle.bigEndian(KeyAttribute.vlan) ?? 0
+            mask.innerVLANTCI = tci == 0 ? FlowKey.vlanPresent : tci
             try checkMaskTag(middle, mask.innerVLANTCI, tag: key.innerVLANTCI)
             mask.innerVLANTPID = 0xffff
         }
