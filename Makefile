@@ -62,7 +62,7 @@ install: build
 		file='$(DESTDIR)$(PREFIX)/share/'"$${shell#*:}"; mkdir -p "$$(dirname "$$file")"; \
 		"$$(swift build -c release --show-bin-path)/martlet" --generate-completion-script "$${shell%%:*}" >"$$file" || exit 1; \
 	done
-	install -D -m 644 docs/device.md '$(DESTDIR)$(PREFIX)/share/doc/martlet/device.md'
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/martlet' docs/device.md docs/compatibility.md
 
 SYSTEMD ?= /etc/systemd/system
 install-service:
