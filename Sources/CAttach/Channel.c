@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,9 @@ static int error_of_status(uint32_t status) {
 }
 
 int channel_control(int channel, enum door_code code, void *request, size_t length, void *output, size_t output_size) {
+    static atomic_uint last_tag;
     struct door_request header = {
+        .tag = atomic_fetch_add(&last_tag, 1) + 1,
         .code = code,
         .output_size = (uint32_t)output_size,
         .input_length = (uint32_t)(length - sizeof header),
@@ -75,7 +78,7 @@ int channel_control(int channel, enum door_code code, void *request, size_t leng
         uint8_t output[sizeof(struct door_opened)];  // the largest
     } answer;
     ssize_t received = receive(channel, &answer, sizeof answer);
-    if (received < (ssize_t)sizeof answer.header) return ECONNRESET;
+    if (received < (ssize_t)sizeof answer.header || answer.header.tag != header.tag) return ECONNRESET;
     if (answer.header.status != DOOR_SUCCESS) return error_of_status(answer.header.status);
     if (answer.header.output_length != output_size || (size_t)received != sizeof answer.header + output_size) {
         return ECONNRESET;

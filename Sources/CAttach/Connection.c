@@ -121,14 +121,17 @@ int connection_bind(struct attached_socket *socket, int descriptor) {
     return 0;
 }
 
+// The other side has ended, and with it what it had begun for this socket.
+static void lose_channel(struct attached_socket *socket, int descriptor) {
+    close_channel(socket);
+    dump_abort(socket, descriptor, ECONNRESET);
+}
+
 int connection_continue(struct attached_socket *socket, int descriptor, enum door_code code, void *request,
                         size_t length, void *output, size_t output_size) {
     int error = socket->channel_is_bound
         ? channel_control(socket->channel, code, request, length, output, output_size) : ECONNRESET;
-    if (error == ECONNRESET) {
-        close_channel(socket);
-        dump_abort(socket, descriptor, error);
-    }
+    if (error == ECONNRESET) lose_channel(socket, descriptor);
     return error;
 }
 
@@ -158,7 +161,7 @@ int connection_subscribe(struct attached_socket *socket, int descriptor, uint32_
             : socket->channel < 0 ? connection_open(socket) : 0;
         if (error != 0) return error;
         error = subscribe(socket, group, joins);
-        if (error == ECONNRESET) close_channel(socket);
+        if (error == ECONNRESET) lose_channel(socket, descriptor);
     }
     if (error != 0) return error == ECONNRESET ? ENOENT : error;
     if (joins && index == socket->group_count) socket->groups[socket->group_count++] = group;

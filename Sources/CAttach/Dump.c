@@ -7,7 +7,7 @@
 #include "Connection.h"
 #include "Next.h"
 
-#define SMALLEST_PIECE 8192u
+#define SMALLEST_PIECE 4096u
 #define LARGEST_PIECE 32768u
 
 bool dump_is_under_way(const struct attached_socket *socket) {

@@ -112,7 +112,7 @@ void test_long_dump(void) {
     struct datapath datapath;
     datapath_create(&datapath);
     datapath_add_flows(&datapath, flows);
-    for (size_t size = 8192; size <= 65536; size *= 2) {
+    for (size_t size = 4096; size <= 65536; size *= 2) {
         int socket = open_socket();
         struct reading reading;
         uint8_t peeked[16];
@@ -396,4 +396,24 @@ void test_foreign_group(void) {
     EXPECT_FAILS(setsockopt(listener, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), EOPNOTSUPP);
     close(listener);
     datapath_remove(&datapath);
+}
+
+void test_taken_port_id(void) {
+    // A kernel socket of this process has the port ID, which is still free for an attached one.
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_pid = 0x40000000u + (uint32_t)getpid()};
+    uint32_t group = GENL_ID_CTRL;
+    int kernels = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
+    EXPECT(bind(kernels, (struct sockaddr *)&address, sizeof address) == 0);
+    set_membership(kernels, group, NETLINK_ADD_MEMBERSHIP);
+    int attached = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
+    EXPECT(bind(attached, (struct sockaddr *)&address, sizeof address) == 0);
+    struct request request;
+    _Alignas(8) uint8_t reply[8192];
+    request_family(&request, "nlctrl");
+    EXPECT(transact(attached, &request, reply, sizeof reply) > 0);
+    EXPECT_EQUAL(((struct nlmsghdr *)reply)->nlmsg_pid, address.nl_pid);
+    EXPECT_FAILS(setsockopt(attached, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), EADDRINUSE);
+    EXPECT(transact(attached, &request, reply, sizeof reply) > 0);
+    close(attached);
+    close(kernels);
 }

@@ -26,6 +26,39 @@ static void expect_success(pid_t child) {
     EXPECT_EQUAL(status, 0);
 }
 
+// The socket descriptors of this process that are not in the list.
+static int other_sockets(int *found, int limit, const int *known, int known_count) {
+    int count = 0;
+    for (int descriptor = 3; descriptor < 6000; descriptor++) {
+        struct stat status;
+        if (fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
+        bool is_known = false;
+        for (int index = 0; index < known_count; index++) is_known |= known[index] == descriptor;
+        if (!is_known && count < limit) found[count++] = descriptor;
+    }
+    return count;
+}
+
+// The sockets of the process that are not in the list, by a number that tells them from each other.
+static int identities(ino_t *found, const int *known, int known_count) {
+    int others[16];
+    int count = other_sockets(others, 16, known, known_count);
+    for (int index = 0; index < count; index++) {
+        struct stat status;
+        EXPECT(fstat(others[index], &status) == 0);
+        found[index] = status.st_ino;
+    }
+    return count;
+}
+
+// Expects that the process, a child, has nothing beside the socket that its parent had.
+static void expect_nothing_of_the_parents(int socket, const ino_t *parents, int parents_count) {
+    ino_t own[16];
+    int count = identities(own, &socket, 1);
+    EXPECT_EQUAL(count, parents_count);
+    for (int index = 0; index < count * count; index++) EXPECT(own[index / count] != parents[index % count]);
+}
+
 void test_duplicates(void) {
     int socket = open_socket();
     uint32_t port = port_id(socket);
@@ -115,14 +148,17 @@ void test_ranges(void) {
     EXPECT(close_range((unsigned)sockets[1], (unsigned)sockets[2], 0) == 0);
     expect_answers(sockets[0]);
     expect_answers(sockets[3]);
-    EXPECT_FAILS(close(sockets[1]), EBADF);
-    EXPECT_FAILS(close(sockets[2]), EBADF);
+    EXPECT_FAILS(fcntl(sockets[1], F_GETFD), EBADF);
+    EXPECT_FAILS(fcntl(sockets[2], F_GETFD), EBADF);
     EXPECT(close_range((unsigned)sockets[3], ~0u, CLOSE_RANGE_CLOEXEC) == 0);
     expect_answers(sockets[3]);
     // All that are above: what the library keeps for the others stays.
     EXPECT(close_range((unsigned)sockets[0] + 1, ~0u, 0) == 0);
-    EXPECT_FAILS(close(sockets[3]), EBADF);
+    EXPECT_FAILS(fcntl(sockets[3], F_GETFD), EBADF);
     expect_answers(sockets[0]);
+    int private[16];
+    // One connection, and one for the kernel's families; or none.
+    EXPECT(other_sockets(private, 16, sockets, 1) <= 2);
     closefrom(sockets[0] + 1);
     expect_answers(sockets[0]);
     for (int descriptor = sockets[0] + 1; descriptor < 10000; descriptor++) EXPECT_FAILS(close(descriptor), EBADF);
@@ -130,18 +166,23 @@ void test_ranges(void) {
     sockets[1] = open_socket();
     expect_answers(sockets[1]);
     closefrom(sockets[0]);
-    EXPECT_FAILS(close(sockets[0]), EBADF);
-    EXPECT_FAILS(close(sockets[1]), EBADF);
+    EXPECT_FAILS(fcntl(sockets[0], F_GETFD), EBADF);
+    EXPECT_FAILS(fcntl(sockets[1], F_GETFD), EBADF);
+    EXPECT_EQUAL(other_sockets(private, 16, NULL, 0), 0);
 }
 
 void test_fork(void) {
     int socket = open_socket();
     uint32_t port = port_id(socket);
+    ino_t parents[16];
+    expect_answers(socket);
+    int count = identities(parents, &socket, 1);
     for (int round = 0; round < 3; round++) {
         pid_t child = fork();
         if (child == 0) {
             EXPECT_EQUAL(port_id(socket), port);
             expect_answers(socket);
+            expect_nothing_of_the_parents(socket, parents, count);
             int other = open_socket();
             expect_answers(other);
             close(other);
@@ -192,10 +233,14 @@ void test_fork_of_fork(void) {
 
 void test_bare_clone(void) {
     int socket = open_socket();
+    ino_t parents[16];
+    expect_answers(socket);
+    int count = identities(parents, &socket, 1);
     for (int round = 0; round < 2; round++) {
         pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         if (child == 0) {
             expect_answers(socket);
+            expect_nothing_of_the_parents(socket, parents, count);
             int other = open_socket();
             expect_answers(other);
             close(other);
@@ -378,19 +423,6 @@ void test_cancelling(void) {
     EXPECT(pthread_join(thread, NULL) == 0);
     expect_answers(socket);
     EXPECT(close(socket) == 0);
-}
-
-// The socket descriptors of this process that are not in the list.
-static int other_sockets(int *found, int limit, const int *known, int known_count) {
-    int count = 0;
-    for (int descriptor = 3; descriptor < 6000; descriptor++) {
-        struct stat status;
-        if (fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
-        bool is_known = false;
-        for (int index = 0; index < known_count; index++) is_known |= known[index] == descriptor;
-        if (!is_known && count < limit) found[count++] = descriptor;
-    }
-    return count;
 }
 
 void test_private_numbers(void) {

@@ -408,39 +408,60 @@ void test_waiting(void) {
     close(socket);
 }
 
-void test_dump_of_families(void) {
-    // However little is read at a time, there is always something to be read until the end.
-    for (size_t size = 4096; size <= 65536; size *= 4) {
-        int socket = open_socket();
-        struct request request;
-        _Alignas(8) static uint8_t piece[65536];
-        request_begin(&request, GENL_ID_CTRL, NLM_F_DUMP, CTRL_CMD_GETFAMILY);
-        EXPECT_EQUAL(send(socket, request.bytes, request.length, 0), request.length);
-        int families = 0, controllers = 0;
-        bool is_done = false;
-        while (!is_done) {
-            EXPECT_EQUAL(events_of(socket), POLLIN | POLLOUT);
-            EXPECT(recv(socket, piece, 4, MSG_PEEK) > 0);
-            ssize_t length = recv(socket, piece, size, MSG_DONTWAIT | MSG_TRUNC);
-            EXPECT(length > 0 && (size_t)length <= size);
-            for (size_t offset = 0; offset < (size_t)length;) {
-                const struct nlmsghdr *header = (struct nlmsghdr *)(piece + offset);
-                EXPECT_EQUAL(header->nlmsg_seq, request_sequence(&request));
-                EXPECT_EQUAL(header->nlmsg_pid, port_id(socket));
-                EXPECT(header->nlmsg_flags & NLM_F_MULTI);
-                is_done = header->nlmsg_type == NLMSG_DONE;
-                size_t name_size;
-                const char *name = attribute(header, NLMSG_HDRLEN + GENL_HDRLEN, CTRL_ATTR_FAMILY_NAME, &name_size);
-                if (!is_done) families++;
-                if (!is_done && strcmp(name, "nlctrl") == 0) controllers++;
-                offset += NLMSG_ALIGN(header->nlmsg_len);
-            }
+// Sends the request of a dump and reads it with buffers of one size, in which every piece must fit: however little is
+// read at a time, there is something to be read until the end. Returns the number of messages, and with `name` of those
+// that have this family name.
+static int read_dump(struct request *request, size_t size, int receive_buffer, const char *name, int *with_name) {
+    int socket = open_socket(), messages = 0;
+    bool is_done = false;
+    _Alignas(8) static uint8_t piece[65536];
+    EXPECT(setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) == 0);
+    EXPECT_EQUAL(send(socket, request->bytes, request->length, 0), request->length);
+    while (!is_done) {
+        EXPECT_EQUAL(events_of(socket), POLLIN | POLLOUT);
+        EXPECT(recv(socket, piece, 4, MSG_PEEK) > 0);
+        ssize_t length = recv(socket, piece, size, MSG_DONTWAIT | MSG_TRUNC);
+        EXPECT(length > 0 && (size_t)length <= size);
+        for (size_t offset = 0; offset < (size_t)length;) {
+            const struct nlmsghdr *header = (struct nlmsghdr *)(piece + offset);
+            offset += NLMSG_ALIGN(header->nlmsg_len);
+            EXPECT(!is_done);
+            EXPECT_EQUAL(header->nlmsg_seq, request_sequence(request));
+            EXPECT_EQUAL(header->nlmsg_pid, port_id(socket));
+            EXPECT(header->nlmsg_flags & NLM_F_MULTI);
+            is_done = header->nlmsg_type == NLMSG_DONE;
+            if (is_done) continue;
+            messages++;
+            size_t name_size;
+            const char *found = attribute(header, NLMSG_HDRLEN + GENL_HDRLEN, CTRL_ATTR_FAMILY_NAME, &name_size);
+            if (name && found && strcmp(found, name) == 0) ++*with_name;
         }
-        EXPECT(families > 1);
-        EXPECT_EQUAL(controllers, 1);
-        EXPECT_FAILS(recv(socket, piece, size, MSG_DONTWAIT), EAGAIN);
-        EXPECT_EQUAL(family_id(socket, "nlctrl"), GENL_ID_CTRL);
-        close(socket);
+    }
+    EXPECT_FAILS(recv(socket, piece, size, MSG_DONTWAIT), EAGAIN);
+    EXPECT_EQUAL(family_id(socket, "nlctrl"), GENL_ID_CTRL);
+    close(socket);
+    return messages;
+}
+
+void test_dumps(void) {
+    int controllers = 0, none = 0;
+    struct request request;
+    request_begin(&request, GENL_ID_CTRL, NLM_F_DUMP, CTRL_CMD_GETFAMILY);
+    int families = read_dump(&request, 65536, 1 << 20, "nlctrl", &controllers);
+    EXPECT(families > 1);
+    EXPECT_EQUAL(controllers, 1);
+    // With room for one piece at a time.
+    EXPECT_EQUAL(read_dump(&request, 4096, 1, NULL, &none), families);
+    // One that has several pieces: the policies of the largest family that most kernels have.
+    int socket = open_socket();
+    request_begin(&request, GENL_ID_CTRL, NLM_F_DUMP, CTRL_CMD_GETPOLICY);
+    request_put_string(&request, CTRL_ATTR_FAMILY_NAME, family_id(socket, "ethtool") > 0 ? "ethtool" : "nlctrl");
+    close(socket);
+    int policies = read_dump(&request, 65536, 1 << 20, NULL, &none);
+    EXPECT(policies > 1);
+    for (size_t size = 4096; size <= 16384; size *= 2) {
+        EXPECT_EQUAL(read_dump(&request, size, 1, NULL, &none), policies);
+        EXPECT_EQUAL(read_dump(&request, size, 1 << 20, NULL, &none), policies);
     }
 }
 
@@ -452,7 +473,7 @@ void test_memberships(void) {
     int on = 1;
     EXPECT(setsockopt(socket, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) == 0);
     EXPECT(fcntl(socket, F_SETFL, O_NONBLOCK) == 0);
-    int copy = dup(socket);
+    int copy = fcntl(socket, F_DUPFD, 40);
     uint32_t port = port_id(socket);
     EXPECT_FAILS(setsockopt(socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &none, sizeof none), EINVAL);
     EXPECT_FAILS(setsockopt(socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, 2), EINVAL);

@@ -13,7 +13,7 @@ void test_peeking_and_truncation(void);
 void test_small_pieces(void);
 void test_batches(void);
 void test_waiting(void);
-void test_dump_of_families(void);
+void test_dumps(void);
 void test_memberships(void);
 
 // DescriptorTests.c: the same, for descriptors, processes and threads.
@@ -43,6 +43,7 @@ void test_events(void);
 void test_events_after_fork(void);
 void test_upcall(void);
 void test_foreign_group(void);
+void test_taken_port_id(void);
 
 // LifeTests.c: driven from outside, by lines on standard input.
 void show_family(void);

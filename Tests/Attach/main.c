@@ -17,13 +17,14 @@ static const struct {
 } tests[] = {
 #define TEST(name) {#name, test_##name},
     TEST(addresses) TEST(binding) TEST(transactions) TEST(errors) TEST(several_messages)
-    TEST(peeking_and_truncation) TEST(small_pieces) TEST(batches) TEST(waiting) TEST(dump_of_families)
+    TEST(peeking_and_truncation) TEST(small_pieces) TEST(batches) TEST(waiting) TEST(dumps)
     TEST(memberships)
     TEST(duplicates) TEST(replacing) TEST(ranges) TEST(fork) TEST(fork_of_fork) TEST(bare_clone) TEST(vfork)
     TEST(spawn) TEST(threads_with_sockets_of_their_own) TEST(threads_with_one_socket) TEST(closing_meanwhile)
     TEST(cancelling) TEST(private_numbers)
     TEST(families) TEST(long_dump) TEST(dump_with_a_small_queue) TEST(busy) TEST(transaction_during_a_dump)
     TEST(lost_reply) TEST(lost_events) TEST(events) TEST(events_after_fork) TEST(upcall) TEST(foreign_group)
+    TEST(taken_port_id)
 #undef TEST
 #define SHOW(name) {#name, show_##name},
     SHOW(family) SHOW(outages) SHOW(broken_dump) SHOW(storm) SHOW(overhead) SHOW(latency)

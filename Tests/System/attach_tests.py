@@ -14,11 +14,11 @@ LIBRARY = os.path.join(os.path.dirname(MARTLET), "libmartlet-attach.so")
 
 # What holds for every socket, the kernel's own and those of the library; what only Martlet answers.
 SOCKETS = """addresses binding transactions errors several_messages peeking_and_truncation small_pieces batches waiting
-    dump_of_families memberships""".split()
+    dumps memberships""".split()
 DESCRIPTORS = """duplicates replacing ranges fork fork_of_fork bare_clone vfork spawn threads_with_sockets_of_their_own
     threads_with_one_socket closing_meanwhile cancelling private_numbers""".split()
 DATAPATH = """families long_dump dump_with_a_small_queue busy transaction_during_a_dump lost_reply lost_events events
-    events_after_fork upcall foreign_group""".split()
+    events_after_fork upcall foreign_group taken_port_id""".split()
 
 
 class AttachTest(SystemTest):
