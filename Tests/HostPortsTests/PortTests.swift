@@ -313,7 +313,7 @@ struct PortTests {
             func received() throws -> UInt64 {
                 try hosts.a.enter {
                     var route = try RouteSocket()
-                    try route.statistics(index: route.link(named: "a0").ifindex).receivedPackets
+                    return try route.statistics(index: route.link(named: "a0").ifindex).receivedPackets
                 }
             }
             let before = try received()
