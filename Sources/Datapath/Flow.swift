@@ -16,17 +16,21 @@ public final class Flow {
     /// The contents of `OVS_FLOW_ATTR_ACTIONS`, as they were given.
     public internal(set) var actions: [UInt8]
     let entry: UnsafeMutablePointer<FlowEntry>
+    /// The table of its mask, which stays while it has flows.
+    let table: UnsafeMutablePointer<MaskTable>
     /// What the counters said when the statistics were last cleared.
     private var cleared = FlowUsage()
 
     init(
-        serial: UInt64, match: FlowMatch, ufid: UFID?, actions: [UInt8], entry: UnsafeMutablePointer<FlowEntry>
+        serial: UInt64, match: FlowMatch, ufid: UFID?, actions: [UInt8], entry: UnsafeMutablePointer<FlowEntry>,
+        table: UnsafeMutablePointer<MaskTable>
     ) {
         self.serial = serial
         self.match = match
         self.ufid = ufid
         self.actions = actions
         unsafe self.entry = entry
+        unsafe self.table = table
     }
 
     /// Packets, bytes, last use and TCP flags since the flow was made or cleared.
@@ -83,16 +87,17 @@ extension Flow {
             let mark = try writer.begin(
                 .flow, command: command, datapathIfindex: datapathIfindex, flags: flags, sequence: sequence,
                 portID: portID)
+            let maskedKey = match.maskedKey
             if let ufid {
                 try ufid.write(to: &writer)
-                if !omitting.contains(.omitKey) { try writeKey(match.maskedKey, to: &writer) }
+                if !omitting.contains(.omitKey) { try writeKey(maskedKey, to: &writer) }
             } else {
                 try writeKey(match.key, to: &writer)
             }
             if !omitting.contains(.omitMask) {
                 let nest = try writer.begin(nested: FlowAttribute.mask)
                 // As in the kernel, the masked key decides which attributes the mask has.
-                try match.maskedKey.write(mask: match.mask, to: &writer)
+                try maskedKey.write(mask: match.mask, to: &writer)
                 try writer.end(nested: nest)
             }
             let usage = usage

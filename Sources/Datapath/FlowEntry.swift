@@ -13,6 +13,8 @@ struct FlowEntry: ~Copyable {
     let endWord: Int
     /// Hash of the masked key, never 0.
     let hash: UInt32
+    /// As the control thread's `Flow` has it.
+    let serial: UInt64
     let datapath: UnsafeMutablePointer<DatapathEntry>
     /// What to do; replaced as a whole.
     let program: Atomic<UnsafeMutablePointer<ActionProgram>>
@@ -21,9 +23,10 @@ struct FlowEntry: ~Copyable {
     let readerCount: Int
 
     init(
-        match: FlowMatch, datapath: UnsafeMutablePointer<DatapathEntry>,
+        serial: UInt64, match: FlowMatch, datapath: UnsafeMutablePointer<DatapathEntry>,
         program: UnsafeMutablePointer<ActionProgram>, readerCount: Int
     ) {
+        self.serial = serial
         key = match.maskedKey
         mask = match.mask
         let words = match.mask.significantWords

@@ -11,10 +11,8 @@ final class FlowTable {
     private let shared: Switch
     private var tables: [UnsafeMutablePointer<MaskTable>] = unsafe []
     private var tableOf: [FlowMask: UnsafeMutablePointer<MaskTable>] = unsafe [:]
-    private var flowsIn: [FlowMask: Int] = [:]
     private var byUFID: [UFID: Flow] = [:]
     private var byKey: [FlowKey: Flow] = [:]
-    private var flowOf: [UnsafeMutablePointer<FlowEntry>: Flow] = unsafe [:]
     /// All flows in the order of their serials; nil where one was removed.
     private var ordered: [(serial: UInt64, flow: Flow?)] = []
     private var removedInOrder = 0
@@ -45,7 +43,9 @@ final class FlowTable {
     func flow(matching key: FlowKey) -> Flow? {
         for index in unsafe tables.indices {
             let table = unsafe tables[index]
-            if let entry = unsafe table.pointee.lookup(key) { return unsafe flowOf[entry] }
+            if let entry = unsafe table.pointee.lookup(key) {
+                return unsafe ordered[indexOfFirst(from: entry.pointee.serial)].flow
+            }
         }
         return nil
     }
@@ -74,20 +74,21 @@ final class FlowTable {
     /// Puts a flow in. The caller has made sure that no flow has this identity.
     func insert(_ match: FlowMatch, ufid: UFID?, actions: [UInt8], instructions: [Instruction]) -> Flow {
         let program = unsafe ActionProgram.make(instructions, bytes: actions)
+        let table = unsafe maskTable(for: match.mask)
         let entry = UnsafeMutablePointer<FlowEntry>.allocate(capacity: 1)
         unsafe entry.initialize(
             to: FlowEntry(
-                match: match, datapath: datapath, program: program, readerCount: shared.reclaimer.readerCount))
-        let flow = unsafe Flow(serial: nextSerial, match: match, ufid: ufid, actions: actions, entry: entry)
+                serial: nextSerial, match: match, datapath: datapath, program: program,
+                readerCount: shared.reclaimer.readerCount))
+        let flow = unsafe Flow(
+            serial: nextSerial, match: match, ufid: ufid, actions: actions, entry: entry, table: table)
         nextSerial += 1
         generation += 1
         if let ufid { byUFID[ufid] = flow } else { byKey[match.key] = flow }
-        unsafe flowOf[entry] = flow
         ordered.append((flow.serial, flow))
-        let table = unsafe maskTable(for: match.mask)
-        flowsIn[match.mask, default: 0] += 1
         unsafe grow(table)
         unsafe table.pointee.slots.load(ordering: .relaxed).pointee.insert(entry)
+        unsafe table.pointee.flowCount += 1
         return flow
     }
 
@@ -102,7 +103,6 @@ final class FlowTable {
     func remove(_ flow: Flow) {
         generation += 1
         if let ufid = flow.ufid { byUFID[ufid] = nil } else { byKey[flow.match.key] = nil }
-        unsafe flowOf[flow.entry] = nil
         let index = indexOfFirst(from: flow.serial)
         if index < ordered.count, ordered[index].serial == flow.serial {
             ordered[index].flow = nil
@@ -112,32 +112,29 @@ final class FlowTable {
             ordered.removeAll { $0.flow == nil }
             removedInOrder = 0
         }
-        unsafe unlink(flow.entry, flow.match.mask)
+        unlink(flow)
     }
 
     func removeAll() {
-        for (_, flow) in ordered { if let flow { unsafe unlink(flow.entry, flow.match.mask) } }
+        for (_, flow) in ordered { if let flow { unlink(flow) } }
         generation += 1
         byUFID = [:]
         byKey = [:]
-        unsafe flowOf = [:]
         ordered = []
         removedInOrder = 0
     }
 
-    private func unlink(_ entry: UnsafeMutablePointer<FlowEntry>, _ mask: FlowMask) {
-        if let table = unsafe tableOf[mask] {
-            unsafe table.pointee.slots.load(ordering: .relaxed).pointee.remove(entry)
-        }
+    private func unlink(_ flow: Flow) {
+        let (entry, table) = unsafe (flow.entry, flow.table)
+        unsafe table.pointee.slots.load(ordering: .relaxed).pointee.remove(entry)
         // Packet threads forget their cached flows before this one is freed.
         _ = shared.removalGeneration.add(1, ordering: .sequentiallyConsistent)
         shared.reclaimer.retire {
             unsafe entry.deinitialize(count: 1)
             unsafe entry.deallocate()
         }
-        let left = (flowsIn[mask] ?? 1) - 1
-        flowsIn[mask] = left
-        if left == 0 { removeTable(for: mask) }
+        unsafe table.pointee.flowCount -= 1
+        if unsafe table.pointee.flowCount == 0 { unsafe removeTable(table) }
     }
 
     // MARK: Masks
@@ -152,9 +149,8 @@ final class FlowTable {
         return unsafe table
     }
 
-    private func removeTable(for mask: FlowMask) {
-        guard let table = unsafe tableOf.removeValue(forKey: mask) else { return }
-        flowsIn[mask] = nil
+    private func removeTable(_ table: UnsafeMutablePointer<MaskTable>) {
+        unsafe tableOf[table.pointee.mask] = nil
         unsafe tables.removeAll { unsafe $0 == table }
         publish()
         shared.reclaimer.retire {

@@ -4,7 +4,7 @@ import Synchronization
 /// All megaflows with the same mask: an open-addressed hash table that readers search without a lock.
 ///
 /// The writer fills slots in place: entry first, then the hash that makes readers look at it. A removed entry leaves its
-/// hash behind, so that searches go on past it; when too many slots are used the writer makes a new slot array.
+/// hash behind where searches have to go on past it; when too many slots are used the writer makes a new slot array.
 @safe
 struct MaskTable: ~Copyable {
     let mask: FlowMask
@@ -14,6 +14,8 @@ struct MaskTable: ~Copyable {
     /// How often look-ups ended here, one counter for each reader; orders the masks.
     let hits: UnsafeMutablePointer<Counter>
     let readerCount: Int
+    /// Flows in it. The writer's.
+    var flowCount = 0
 
     init(mask: FlowMask, readerCount: Int) {
         self.mask = mask
@@ -90,24 +92,41 @@ struct SlotArray: ~Copyable {
     mutating func insert(_ entry: UnsafeMutablePointer<FlowEntry>) {
         let hash = unsafe entry.pointee.hash
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
-        while unsafe slots[index].hash.load(ordering: .relaxed) != 0 { index = (index + 1) & (capacity - 1) }
+        while true {
+            let found = unsafe slots[index].hash.load(ordering: .relaxed)
+            if found == 0 { break }
+            // Where an entry with this hash was removed, readers look already.
+            if found == hash, unsafe slots[index].entry.load(ordering: .relaxed) == nil {
+                unsafe slots[index].entry.store(entry, ordering: .releasing)
+                return
+            }
+            index = (index + 1) & (capacity - 1)
+        }
         unsafe slots[index].entry.store(entry, ordering: .releasing)
         unsafe slots[index].hash.store(hash, ordering: .releasing)
         used += 1
     }
 
     /// Takes an entry out. The writer's.
-    func remove(_ entry: UnsafeMutablePointer<FlowEntry>) {
+    mutating func remove(_ entry: UnsafeMutablePointer<FlowEntry>) {
         let hash = unsafe entry.pointee.hash
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
         while true {
             let found = unsafe slots[index].hash.load(ordering: .relaxed)
             if found == 0 { return }
-            if unsafe slots[index].entry.load(ordering: .relaxed) == entry {
-                unsafe slots[index].entry.store(nil, ordering: .releasing)
-                return
-            }
+            if unsafe slots[index].entry.load(ordering: .relaxed) == entry { break }
             index = (index + 1) & (capacity - 1)
+        }
+        unsafe slots[index].entry.store(nil, ordering: .releasing)
+        // In front of a slot that was never used, no search has to go on past this one, nor past those before it that have
+        // no entry. A reader that is between them ends its search at the same place.
+        guard unsafe slots[(index + 1) & (capacity - 1)].hash.load(ordering: .relaxed) == 0 else { return }
+        while unsafe slots[index].hash.load(ordering: .relaxed) != 0,
+            unsafe slots[index].entry.load(ordering: .relaxed) == nil
+        {
+            unsafe slots[index].hash.store(0, ordering: .releasing)
+            used -= 1
+            index = (index - 1) & (capacity - 1)
         }
     }
 }

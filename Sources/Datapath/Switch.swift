@@ -38,15 +38,23 @@ public final class Switch: @unchecked Sendable {
     /// Runs `body` with the control side of the switch, alone.
     ///
     /// `body` must not let anything escape that is not `Sendable`: flows, vports and datapaths belong to the lock.
-    public func withControl<Result, Failure: Error>(
-        _ body: (SwitchControl) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        var result: Result?
-        try lock.withLock { _ throws(Failure) in
-            result = try body(control)
+    @inlinable
+    public func withControl<Success, Failure: Error>(
+        _ body: (SwitchControl) throws(Failure) -> Success
+    ) throws(Failure) -> Success {
+        var result: Result<Success, Failure>?
+        locked { control in
+            do throws(Failure) { result = .success(try body(control)) } catch { result = .failure(error) }
+        }
+        return try result!.get()  // set whenever `locked` has returned
+    }
+
+    @usableFromInline
+    func locked(_ body: (SwitchControl) -> Void) {
+        lock.withLock { _ in
+            body(control)
             reclaimer.collect()
         }
-        return result!  // set whenever the closure has not thrown
     }
 
     /// Deletes all datapaths, gives all devices back and refuses new ones.

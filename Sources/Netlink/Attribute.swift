@@ -16,7 +16,7 @@ public struct Attribute: ~Escapable {
     public static let networkByteOrderFlag: UInt16 = 0x4000
     public static let typeMask: UInt16 = 0x3fff
 
-    @usableFromInline
+    @inlinable
     @_lifetime(copy payload)
     init(rawType: UInt16, payload: RawSpan, offset: Int) {
         type = rawType & Self.typeMask
@@ -27,6 +27,7 @@ public struct Attribute: ~Escapable {
     }
 
     /// The attributes inside the payload.
+    @inlinable
     public var nested: Attributes {
         @_lifetime(copy self) get { Attributes(payload, baseOffset: offset &+ Self.headerSize) }
     }

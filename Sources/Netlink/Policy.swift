@@ -122,13 +122,13 @@ public struct AttributeSet: ~Escapable {
     /// Types this many and more are never found.
     public static let capacity = 64
 
-    private let bytes: RawSpan
+    @usableFromInline let bytes: RawSpan
     /// Offset of the run from the start of its message.
     public let baseOffset: Int
     /// A bit for each type that is present.
     public private(set) var types: UInt64 = 0
     /// Where the attribute of each type begins, from the start of the run; without meaning where the type's bit is 0.
-    private var starts: InlineArray<64, UInt32>
+    @usableFromInline var starts: InlineArray<64, UInt32>
 
     @_lifetime(copy attributes)
     fileprivate init(_ attributes: Attributes) {
@@ -145,6 +145,20 @@ public struct AttributeSet: ~Escapable {
         types |= 1 << UInt64(attribute.type)
     }
 
+    /// Takes attributes of another set over, whose run lies inside this one's: those with a bit in `types`.
+    public mutating func merge(_ other: borrowing AttributeSet, types: UInt64) {
+        var left = types & other.types
+        let shift = other.baseOffset - baseOffset
+        while left != 0 {
+            let type = left.trailingZeroBitCount
+            left &= left &- 1
+            guard let start = UInt32(exactly: Int(other.starts.span[type]) + shift) else { continue }
+            starts[type] = start
+            self.types |= 1 << UInt64(type)
+        }
+    }
+
+    @inlinable
     public func contains(_ type: UInt16) -> Bool {
         Int(type) < Self.capacity && types & 1 << UInt64(type) != 0
     }
@@ -153,11 +167,12 @@ public struct AttributeSet: ~Escapable {
     public func payloadLength(_ type: UInt16) -> Int { self[type]?.payload.byteCount ?? 0 }
 
     /// The attribute of this type, or nil.
+    @inlinable
     public subscript(type: UInt16) -> Attribute? {
         @_lifetime(copy self) get {
             guard contains(type) else { return nil }
             // `parse` has found the header there, with a length that lies inside the run.
-            let start = Int(starts[Int(type)])
+            let start = Int(starts.span[Int(type)])  // through the span, as the subscript copies the whole array
             guard let length: UInt16 = bytes.load(at: start), let rawType: UInt16 = bytes.load(at: start + 2) else {
                 return nil
             }
@@ -169,6 +184,7 @@ public struct AttributeSet: ~Escapable {
 
     /// The leading bytes of an attribute as an integer in host byte order; nil if the attribute is absent (or shorter,
     /// which a policy with an integer rule has excluded).
+    @inlinable
     public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: UInt16, as: T.Type = T.self) -> T? {
         self[type]?.payload.load(at: 0)
     }

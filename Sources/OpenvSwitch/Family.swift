@@ -41,6 +41,14 @@ public struct Family: Hashable, Sendable {
     public static func with(id: UInt16) -> Family? { all.first { $0.id == id } }
 }
 
+extension Family {
+    // The number stands for the rest.
+
+    public static func == (left: Family, right: Family) -> Bool { left.id == right.id }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
+}
+
 /// A multicast group. `vport` has the number of the Windows interface; the others follow it.
 public struct MulticastGroup: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt32

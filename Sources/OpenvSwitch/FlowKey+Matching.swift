@@ -7,7 +7,7 @@ extension FlowKey: Equatable, Hashable {
     }
 
     public func hash(into hasher: inout Hasher) {
-        for index in 0..<Self.wordCount { hasher.combine(words[index]) }
+        unsafe withUnsafeBytes(of: words) { unsafe hasher.combine(bytes: $0) }
     }
 
     /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark and input port.

@@ -23,7 +23,7 @@ extension KeyLevels {
             key.kind = 1
         } else {
             key.kind = 0
-            guard tags == 0, !outer.contains(KeyAttribute.vlan) else {
+            guard tags == 0, !isTruncatedTag else {
                 throw fail("a packet without Ethernet header has no VLAN tag", KeyAttribute.vlan)
             }
             guard present.contains(.etherType) else {
@@ -31,12 +31,12 @@ extension KeyLevels {
             }
         }
         if tags > 0 {
-            key.vlanTPID = outer.bigEndian(KeyAttribute.etherType) ?? 0
-            key.vlanTCI = outer.bigEndian(KeyAttribute.vlan) ?? 0
+            key.vlanTPID = outerTag.tpid
+            key.vlanTCI = outerTag.tci
         }
         if tags > 1 {
-            key.innerVLANTPID = middle.bigEndian(KeyAttribute.etherType) ?? 0
-            key.innerVLANTCI = middle.bigEndian(KeyAttribute.vlan) ?? 0
+            key.innerVLANTPID = innerTag.tpid
+            key.innerVLANTCI = innerTag.tci
         }
         if let type: UInt16 = bigEndian(KeyAttribute.etherType) {
             guard type >= EtherType.minimum else {
@@ -51,17 +51,18 @@ extension KeyLevels {
 
     func readMask(into mask: inout FlowMask, key: FlowKey) throws(RequestError) {
         if tags > 0 {
-            mask.vlanTCI = outer.bigEndian(KeyAttribute.vlan) ?? 0
-            try checkMaskTag(outer, mask.vlanTCI, tag: key.vlanTCI)
+            try checkMask(outerTag, over: key.vlanTCI)
             mask.vlanTPID = 0xffff
+            mask.vlanTCI = outerTag.tci
         }
         if tags > 1 {
             // Open vSwitch leaves the second tag's TCI out when it does not look at it. The kernel then takes the mask of
             // the first tag's TCI by oversight; what is meant is any second tag.
-            let tci = middle.bigEndian(KeyAttribute.vlan) ?? 0
-            mask.innerVLANTCI = tci == 0 ? FlowKey.vlanPresent : tci
-            try checkMaskTag(middle, mask.innerVLANTCI, tag: key.innerVLANTCI)
+            var tag = innerTag
+            if tag.tci == 0 { tag.tci = FlowKey.vlanPresent }
+            try checkMask(tag, over: key.innerVLANTCI)
             mask.innerVLANTPID = 0xffff
+            mask.innerVLANTCI = tag.tci
         }
         if present.contains(.encap) { throw fail("the key has no VLAN tag at this level", KeyAttribute.encap) }
         if present.contains(.vlan) { throw fail("a VLAN mask needs an ENCAP beside it", KeyAttribute.vlan) }
@@ -71,16 +72,14 @@ extension KeyLevels {
         try readHeaders(into: &mask)
     }
 
-    private func checkMaskTag(
-        _ level: borrowing AttributeSet, _ mask: UInt16, tag: UInt16
-    ) throws(RequestError) {
-        guard tag & FlowKey.vlanPresent != 0 else {
+    private func checkMask(_ mask: Tag, over tci: UInt16) throws(RequestError) {
+        guard tci & FlowKey.vlanPresent != 0 else {
             throw fail("an ENCAP in the mask needs a VLAN tag in the key", KeyAttribute.encap)
         }
-        guard level.bigEndian(KeyAttribute.etherType) == 0xffff else {
+        guard mask.tpid == 0xffff else {
             throw fail("the TPID of a VLAN tag must be matched exactly", KeyAttribute.etherType)
         }
-        guard mask & FlowKey.vlanPresent != 0 else {
+        guard mask.tci & FlowKey.vlanPresent != 0 else {
             throw fail("the bit 0x1000 of a VLAN TCI must be matched", KeyAttribute.vlan)
         }
     }
@@ -89,7 +88,7 @@ extension KeyLevels {
     func fillExactMask(_ mask: inout FlowMask, key: FlowKey) throws(RequestError) {
         if tags > 0 { mask.vlanTPID = 0xffff }
         if tags > 1 { mask.innerVLANTPID = 0xffff }
-        if tags < 2, key.etherType.isVLANTPID, isTruncatedTag {
+        if isTruncatedTag {
             throw fail("a truncated VLAN tag needs a mask that leaves it out", KeyAttribute.vlan)
         }
         func has(_ type: UInt16) -> Bool { present.contains(KeyAttributeSet(type)) }
@@ -142,12 +141,6 @@ extension KeyLevels {
             mask.ndSourceMAC = .max
             mask.ndTargetMAC = .max
         }
-    }
-
-    /// Whether the innermost level is a tag of which only the TPID was there.
-    private var isTruncatedTag: Bool {
-        let level = tags == 0 ? outer : middle
-        return level.contains(KeyAttribute.vlan)
     }
 
     /// ETHERTYPE, VLAN and ENCAP, where their presence in a key says nothing about the mask.
@@ -242,8 +235,4 @@ extension KeyLevels {
     }
 
     private func bigEndian(_ type: UInt16) -> UInt16? { attribute(type)?.payload.loadBigEndian(at: 0) }
-}
-
-extension AttributeSet {
-    func bigEndian(_ type: UInt16) -> UInt16? { self[type]?.payload.loadBigEndian(at: 0) }
 }

@@ -32,16 +32,24 @@ struct KeyAttributeSet: OptionSet {
 /// the innermost one.
 struct KeyLevels: ~Escapable {
     let isMask: Bool
-    let outer: AttributeSet
-    /// Inside one ENCAP, if `tags` > 0.
-    var middle: AttributeSet
-    /// Inside two, if `tags` > 1.
-    var inner: AttributeSet
+    /// The attributes of all levels; of ETHERTYPE, VLAN and ENCAP, which each level may have, the innermost.
+    private var attributes: AttributeSet
     /// What is present on any level; of ETHERTYPE, VLAN and ENCAP only what the innermost level has.
     var present: KeyAttributeSet = []
     /// Number of VLAN tags whose ENCAP was opened.
     var tags = 0
+    /// The tags that were opened, if there are as many.
+    var outerTag = Tag()
+    var innerTag = Tag()
+    /// The innermost level is a tag of which the packet had only the TPID.
+    var isTruncatedTag = false
     let offset: Int
+
+    /// What a level says of its VLAN tag; 0 where it says nothing.
+    struct Tag {
+        var tpid: UInt16 = 0
+        var tci: UInt16 = 0
+    }
 
     /// Lengths of the attributes this datapath knows; a type that is not here is refused.
     private static let policy = Policy(
@@ -74,10 +82,8 @@ struct KeyLevels: ~Escapable {
     init(_ attributes: Attributes, isMask: Bool) throws(RequestError) {
         self.isMask = isMask
         offset = attributes.nextOffset
-        outer = try Self.parse(attributes)
-        middle = outer
-        inner = outer
-        present = Self.significant(outer, isMask)
+        self.attributes = try Self.parse(attributes)
+        present = Self.significant(self.attributes, isMask)
         // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
         try open()
         if tags == 1 { try open() }
@@ -106,65 +112,55 @@ struct KeyLevels: ~Escapable {
 
     /// Goes one level down if the innermost level so far is that of a VLAN tag.
     private mutating func open() throws(RequestError) {
-        let level = tags == 0 ? outer : middle
-        guard present.contains(.encap) else {
+        let tag = Tag(
+            tpid: attribute(KeyAttribute.etherType)?.payload.loadBigEndian(at: 0) ?? 0,
+            tci: attribute(KeyAttribute.vlan)?.payload.loadBigEndian(at: 0) ?? 0)
+        guard let encap = attribute(KeyAttribute.encap) else {
             if !isMask, present.contains(.vlan) {
                 throw fail("a VLAN attribute needs the TPID as EtherType and an ENCAP beside it", KeyAttribute.vlan)
             }
-            if !isMask, present.contains(.etherType), (level.bigEndian(KeyAttribute.etherType) ?? 0).isVLANTPID {
+            if !isMask, tag.tpid.isVLANTPID {
                 throw fail("a TPID as EtherType needs a VLAN and an ENCAP attribute beside it", KeyAttribute.etherType)
             }
             return
         }
         if !isMask {
-            let tpid = present.contains(.etherType) ? level.bigEndian(KeyAttribute.etherType) ?? 0 : 0
-            guard tpid.isVLANTPID, present.contains(.vlan) else {
+            guard tag.tpid.isVLANTPID, present.contains(.vlan) else {
                 throw fail(
                     "an ENCAP attribute needs a VLAN attribute and a TPID as EtherType beside it", KeyAttribute.encap)
             }
-            let tci = level.bigEndian(KeyAttribute.vlan) ?? 0
-            let isEmpty = level.payloadLength(KeyAttribute.encap) == 0
-            if tci & FlowKey.vlanPresent == 0 {
-                guard tci == 0 else {
+            if tag.tci & FlowKey.vlanPresent == 0 {
+                guard tag.tci == 0 else {
                     throw fail("the VLAN TCI lacks the bit 0x1000 that says a tag is present", KeyAttribute.vlan)
                 }
-                guard isEmpty else {
+                guard encap.payload.byteCount == 0 else {
                     throw fail("a VLAN TCI of 0 is a truncated tag; its ENCAP must be empty", KeyAttribute.encap)
                 }
-                // A truncated tag: nothing behind it was parsed, and the TPID is the packet's EtherType.
+                // Nothing behind the TPID was parsed; it is the packet's EtherType.
                 present.subtract([.vlan, .encap])
+                isTruncatedTag = true
                 return
             }
         }
-        guard let encap = level[KeyAttribute.encap] else { return }
         let next = try Self.parse(encap.nested)
         let types = Self.significant(next, isMask)
         present.subtract([.vlan, .encap, .etherType])
         let twice = present.intersection(types)
         guard twice.isEmpty else { throw fail("an attribute stands both beside and inside ENCAP", twice.first) }
         present.formUnion(types)
-        if tags == 0 { middle = next } else { inner = next }
+        attributes.merge(next, types: types.rawValue)
+        if tags == 0 { outerTag = tag } else { innerTag = tag }
         tags += 1
     }
 
     /// The attribute on whichever level has it; the innermost one for those that may repeat.
     @_lifetime(copy self)
     func attribute(_ type: UInt16) -> Attribute? {
-        guard present.contains(KeyAttributeSet(type)) else { return nil }
-        if tags > 1, inner.contains(type) { return inner[type] }
-        if tags > 0, middle.contains(type) { return middle[type] }
-        return outer[type]
+        present.contains(KeyAttributeSet(type)) ? attributes[type] : nil
     }
 
     func fail(_ message: String, _ type: UInt16) -> RequestError {
-        var place = offset
-        if let attribute = outer[type] {
-            place = attribute.offset
-        } else if let attribute = middle[type] {
-            place = attribute.offset
-        } else if let attribute = inner[type] {
-            place = attribute.offset
-        }
+        let place = attributes[type]?.offset ?? offset
         let text = "\(isMask ? "flow mask" : "flow key"): \(message) (key attribute \(type))"
         return RequestError(Errno.invalid, text, offset: place)
     }

@@ -1,4 +1,5 @@
 import OpenvSwitch
+import Synchronization
 import Testing
 
 @testable import Datapath
@@ -82,5 +83,48 @@ import Testing
         }
         datapath.flows.reorderMasks(now: 10_000)
         #expect(datapath.flows.flow(matching: both) === frequent)
+    }
+
+    /// A slot that was left is used again, so that flows that come and go do not fill the table.
+    @Test func flowsThatComeAndGoLeaveNoTrace() throws {
+        let sw = Switch(provider: MemoryPorts())
+        let datapath = Datapath(name: "x", serial: 1, shared: sw)
+        var generator = SplitMix64(seed: 8)
+        let staying = (1...7).map {
+            datapath.flows.insert(match($0, 0xffff, 0), ufid: nil, actions: [], instructions: [])
+        }
+        func slots() -> UnsafeMutablePointer<SlotArray> {
+            unsafe staying[0].table.pointee.slots.load(ordering: .relaxed)
+        }
+        var array = unsafe slots()
+        var arrays = 1
+        var passing: [Flow] = []
+        for _ in 0..<20_000 {
+            if passing.count == 3 || (!passing.isEmpty && generator.next() % 2 == 0) {
+                datapath.flows.remove(passing.remove(at: Int(generator.next() % UInt64(passing.count))))
+            } else {
+                let key = 100 + generator.next() % 12
+                guard !passing.contains(where: { $0.match.key.words[0] == key }) else { continue }
+                passing.append(
+                    datapath.flows.insert(match(key, 0xffff, 0), ufid: nil, actions: [], instructions: []))
+            }
+            if unsafe slots() != array {
+                unsafe array = slots()
+                arrays += 1
+            }
+            for flow in staying + passing { #expect(datapath.flows.flow(matching: flow.match.key) === flow) }
+        }
+        for flow in passing { datapath.flows.remove(flow) }
+        // Of ten flows at a time and 19 in all the table has to grow no more than once.
+        #expect(arrays <= 2)
+        #expect(unsafe array.pointee.capacity <= 32 && array.pointee.used <= 24)
+        for key in UInt64(100)..<112 { #expect(datapath.flows.flow(matching: match(key, 0xffff, 0).key) == nil) }
+        for flow in staying { #expect(datapath.flows.flow(matching: flow.match.key) === flow) }
+        // What nothing stands behind leaves no hash behind either.
+        let last = datapath.flows.insert(match(1, 0xffff_0000, 5), ufid: nil, actions: [], instructions: [])
+        let other = datapath.flows.insert(match(2 << 16, 0xffff_0000, 5), ufid: nil, actions: [], instructions: [])
+        datapath.flows.remove(last)
+        #expect(unsafe other.table.pointee.slots.load(ordering: .relaxed).pointee.used == 1)
+        datapath.flows.removeAll()
     }
 }
