@@ -20,20 +20,23 @@ class SystemTest(unittest.TestCase):
 class Demo(unittest.TestCase):
     """`make demo` as a newcomer runs it, and as one who changes their mind."""
 
+    script = os.path.join(ROOT, "scripts/demo")
+    interrupted_at = ("Two hosts", "martlet up", "TCP", "third host")
+
     def namespaces(self):
         return {line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.startswith("mlt")}
 
     def test_1_passes(self):
         before = self.namespaces()
-        out = run(os.path.join(ROOT, "scripts/demo"), timeout=120).stdout
+        out = run(self.script, timeout=120).stdout
         self.assertIn("The demo has passed", out)
         self.assertEqual(self.namespaces(), before)
 
     def test_2_leaves_nothing_behind_after_an_interrupt(self):
         before = self.namespaces()
-        for line_to_wait_for in ("Two hosts", "martlet up", "TCP", "third host"):
+        for line_to_wait_for in self.interrupted_at:
             demo = subprocess.Popen(
-                [os.path.join(ROOT, "scripts/demo")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                [self.script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 start_new_session=True)
             for line in demo.stdout:
                 if line_to_wait_for in line:
@@ -46,6 +49,13 @@ class Demo(unittest.TestCase):
             self.assertEqual(self.namespaces(), before, line_to_wait_for)
             left = subprocess.run(["pgrep", "-s", str(demo.pid)], capture_output=True, text=True).stdout
             self.assertEqual(left, "", line_to_wait_for)
+
+
+class DemoWithOpenVSwitch(Demo):
+    """`make demo-ovs`."""
+
+    script = os.path.join(ROOT, "scripts/demo-ovs")
+    interrupted_at = ("ovs-vsctl add-br", "is killed")
 
 
 class Readme(unittest.TestCase):
@@ -285,7 +295,7 @@ class Run(SystemTest):
         cases = [
             (["add-dp", "dp0"], "exist"), (["add-dp", "lo"], "exist"), (["add-if", "dp0", "nowhere0"], "nowhere0"),
             (["del-dp", "other"], "No such device"),
-            (["add-flow", "dp0", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "recirc(1)"], "support"),
+            (["add-flow", "dp0", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "ct(zone=1)"], "support"),
             (["add-flow", "dp0", "in_port(1),eth(,eth_type(0x0800)", "1"], "position"),
             (["add-if", "dp0", "lo"], "lo"),
         ]
