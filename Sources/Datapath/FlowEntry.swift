@@ -49,10 +49,11 @@ struct FlowEntry: ~Copyable {
     /// Whether a packet's key matches.
     @inline(__always)
     func matches(_ packet: borrowing FlowKey) -> Bool {
+        let (packet, mask, key) = (packet.words.span, mask.words.span, key.words.span)
         var difference: UInt64 = 0
         var index = firstWord
         while index < endWord {
-            difference |= (packet.words[index] & mask.words[index]) ^ key.words[index]
+            difference |= (packet[index] & mask[index]) ^ key[index]
             index &+= 1
         }
         return difference == 0
@@ -72,10 +73,11 @@ extension FlowKey {
     /// Hash of the key's words under a mask; never 0.
     @inline(__always)
     func maskedHash(_ mask: borrowing FlowMask, _ first: Int, _ end: Int) -> UInt32 {
+        let (words, mask) = (words.span, mask.words.span)
         var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
         var index = first
         while index < end {
-            hash = (hash ^ (words[index] & mask.words[index])) &* 0xff51_afd7_ed55_8ccd
+            hash = (hash ^ (words[index] & mask[index])) &* 0xff51_afd7_ed55_8ccd
             hash ^= hash &>> 32
             index &+= 1
         }

@@ -167,12 +167,15 @@ public struct AttributeSet: ~Escapable {
     public func payloadLength(_ type: UInt16) -> Int { self[type]?.payload.byteCount ?? 0 }
 
     /// The attribute of this type, or nil.
+    ///
+    /// Inlined, so that the type is a constant: with another index an inline array is copied before it is read.
     @inlinable
     public subscript(type: UInt16) -> Attribute? {
+        @inline(__always)
         @_lifetime(copy self) get {
             guard contains(type) else { return nil }
             // `parse` has found the header there, with a length that lies inside the run.
-            let start = Int(starts.span[Int(type)])  // through the span, as the subscript copies the whole array
+            let start = Int(starts[Int(type)])
             guard let length: UInt16 = bytes.load(at: start), let rawType: UInt16 = bytes.load(at: start + 2) else {
                 return nil
             }

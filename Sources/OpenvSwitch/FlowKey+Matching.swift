@@ -1,13 +1,18 @@
+// Loops go through the span of the words: the subscript of an inline array copies the whole array where the index is not a
+// constant.
+
 extension FlowKey: Equatable, Hashable {
     @inlinable
     public static func == (left: FlowKey, right: FlowKey) -> Bool {
+        let (left, right) = (left.words.span, right.words.span)
         var difference: UInt64 = 0
-        for index in 0..<wordCount { difference |= left.words[index] ^ right.words[index] }
+        for index in left.indices { difference |= left[index] ^ right[index] }
         return difference == 0
     }
 
     public func hash(into hasher: inout Hasher) {
-        unsafe withUnsafeBytes(of: words) { unsafe hasher.combine(bytes: $0) }
+        let words = words.span
+        for index in words.indices { hasher.combine(words[index]) }
     }
 
     /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark and input port.
@@ -24,12 +29,15 @@ extension FlowKey: Equatable, Hashable {
     @inlinable
     public func masked(by mask: FlowMask) -> FlowKey {
         var result = self
-        for index in 0..<Self.wordCount { result.words[index] &= mask.words[index] }
+        var words = result.words.mutableSpan
+        let mask = mask.words.span
+        for index in words.indices { words[index] &= mask[index] }
         return result
     }
 
     /// The words that a mask touches: the first that is not zero up to behind the last.
     public var significantWords: Range<Int> {
+        let words = words.span
         var first = 0
         while first < Self.wordCount, words[first] == 0 { first += 1 }
         var end = Self.wordCount

@@ -230,9 +230,11 @@ extension KeyLevels {
         key.transportDestination = UInt16(payload.load(at: 1, as: UInt8.self) ?? 0)
     }
 
+    @inline(__always)
     private func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: UInt16) -> T? {
         attribute(type)?.payload.load(at: 0)
     }
 
+    @inline(__always)
     private func bigEndian(_ type: UInt16) -> UInt16? { attribute(type)?.payload.loadBigEndian(at: 0) }
 }

@@ -154,6 +154,7 @@ struct KeyLevels: ~Escapable {
     }
 
     /// The attribute on whichever level has it; the innermost one for those that may repeat.
+    @inline(__always)
     @_lifetime(copy self)
     func attribute(_ type: UInt16) -> Attribute? {
         present.contains(KeyAttributeSet(type)) ? attributes[type] : nil
