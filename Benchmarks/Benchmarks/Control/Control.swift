@@ -32,6 +32,30 @@ let benchmarks: @Sendable () -> Void = {
         bed.end()
     }
 
+    Benchmark("handle: vport get") { benchmark in
+        let bed = try Bed()
+        try bed.measure(
+            benchmark, [VportMessage(command: Command.get, datapathIfindex: bed.dpif.ifindex, portNumber: 1)])
+    }
+
+    Benchmark("handle: flow get") { benchmark in
+        let bed = try Bed()
+        try bed.dpif.putFlow(try Bed.flow(1))
+        var get = FlowMessage(command: Command.get, datapathIfindex: bed.dpif.ifindex)
+        get.key = try Bed.flow(1).key
+        try bed.measure(benchmark, [get])
+    }
+
+    Benchmark("handle: flow put, flow delete") { benchmark in
+        let bed = try Bed()
+        let put = try Bed.flow(1)
+        var new = FlowMessage(command: Command.new, datapathIfindex: bed.dpif.ifindex)
+        (new.key, new.mask, new.actions) = (put.key, put.mask, put.actions)
+        var delete = FlowMessage(command: Command.delete, datapathIfindex: bed.dpif.ifindex)
+        delete.key = put.key
+        try bed.measure(benchmark, [new, delete])
+    }
+
     Benchmark("flow put and delete, batches of 50", configuration: .init(scalingFactor: .one)) { benchmark in
         let bed = try Bed()
         let puts = try (1...50).map { Operation.putFlow(try Bed.flow(UInt64($0))) }
@@ -76,6 +100,28 @@ final class Bed {
         dpif = try NetlinkDPIF.create("br0", over: device)
         _ = host.plug("a")
         try dpif.addPort("a")
+    }
+
+    /// Measures these requests, one transaction each, straight on a handle and into a buffer that is used again.
+    func measure(_ benchmark: Benchmark, _ requests: [any WritableMessage]) throws {
+        let handle = try device.open()
+        var output = MessageWriter(capacity: 65_536, limit: 65_536)
+        let inputs = try requests.map { request in
+            var writer = MessageWriter()
+            try request.write(to: &writer, flags: [.request, .echo], sequence: 1, portID: handle.portID)
+            return writer.bytes
+        }
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            for input in inputs {
+                output.removeAll()
+                let result = handle.control(.transact, input: input.rawSpan, output: &output)
+                precondition(result.information > 100, "the request was refused")
+            }
+        }
+        benchmark.stopMeasurement()
+        handle.close()
+        end()
     }
 
     func end() {

@@ -156,6 +156,9 @@ struct Scenario {
                     try learned(dpif, 1, [.setMasked(value, mask: mask), .output(2)])
                 }),
             Scenario(
+                name: "push label, forward", frames: [tcp(source: 1)],
+                install: { try learned($0, 1, [.pushMPLS(entry: 0x1140, etherType: 0x8847), .output(2)]) }),
+            Scenario(
                 name: "meter, forward", frames: [tcp(source: 1)],
                 install: { try learned($0, 1, try ActionText.parseActions("meter(1),2", portNumber: nil)) }),
             Scenario(

@@ -3,8 +3,8 @@ import Netlink
 import OpenvSwitch
 import Packets
 
-// A frame with what its host left undone: ten bytes of offload, eight of values, a byte that chooses an edit for each bit,
-// and the frame.
+// A frame with what its host left undone: ten bytes of offload, eight of values, two that choose an edit for each bit, and
+// the frame.
 
 @main
 enum FuzzPackets: Fuzzer {
@@ -21,6 +21,7 @@ enum FuzzPackets: Fuzzer {
         offload.checksumOffset = input.integer()
         let value: UInt64 = input.integer()
         let edits = input.byte()
+        let stackEdits = input.byte()
 
         var key = FlowKey()
         key.inPort = 1
@@ -35,7 +36,7 @@ enum FuzzPackets: Fuzzer {
         var pool = PacketPool(capacity: 2)
         guard var packet = pool.take(), var other = pool.take(), packet.assign(input.rest) else { return }
         packet.offload = offload
-        let edited = edit(&packet, offsets, key, value, edits)
+        let edited = edit(&packet, offsets, key, value, edits, stackEdits)
         // The working key follows the packet; only tags that are taken off may bring up a third one.
         if edits & 6 == 0 {
             var again = FlowKey()
@@ -49,11 +50,8 @@ enum FuzzPackets: Fuzzer {
 
 /// A key that was extracted can be written and read.
 private func checkKey(_ key: FlowKey) {
-    // Behind these EtherTypes the interface demands a key that the datapath does not extract.
-    switch key.etherType {
-    case EtherType.mplsUnicast, EtherType.mplsMulticast, EtherType.nsh: return
-    default: break
-    }
+    // Behind this EtherType the interface demands a key that the datapath does not extract.
+    guard key.etherType != EtherType.nsh else { return }
     var writer = MessageWriter(capacity: 512)
     do {
         try key.write(to: &writer)
@@ -64,7 +62,8 @@ private func checkKey(_ key: FlowKey) {
 
 /// Makes the edits that have a bit, and gives the working key.
 private func edit(
-    _ frame: inout Packet, _ start: HeaderOffsets, _ first: FlowKey, _ value: UInt64, _ edits: UInt8
+    _ frame: inout Packet, _ start: HeaderOffsets, _ first: FlowKey, _ value: UInt64, _ edits: UInt8,
+    _ stackEdits: UInt8
 ) -> FlowKey {
     var (offsets, key) = (start, first)
     let word = UInt32(truncatingIfNeeded: value)
@@ -107,6 +106,13 @@ private func edit(
         _ = HeaderEdit.setSCTPPorts(
             &frame, offsets, source: half, sourceMask: .max, destination: ~half, destinationMask: half, key: &key)
     }
+    let labels = half & 1 == 0 ? EtherType.mplsUnicast : EtherType.mplsMulticast
+    if stackEdits & 1 != 0 {
+        for _ in 0..<(byte & 0x1f)
+        where !HeaderEdit.pushMPLS(&frame, &offsets, entry: word, etherType: labels, key: &key) { break }
+    }
+    if stackEdits & 2 != 0 { _ = HeaderEdit.setMPLS(&frame, offsets, entry: ~word, mask: word, key: &key) }
+    if stackEdits & 4 != 0 { _ = HeaderEdit.popMPLS(&frame, &offsets, etherType: half, key: &key) }
     return key
 }
 

@@ -17,6 +17,9 @@ enum Frames {
         ),
         ("vlan", ethernet(0x8100, [0, 100, 8, 0] + ipv4(17, udp))),
         ("qinq", ethernet(0x88a8, [0, 100, 0x81, 0, 0, 101, 8, 0] + ipv4(6, tcp))),
+        ("mpls", ethernet(0x8847, [0, 6, 0x41, 64] + ipv4(6, tcp))),
+        ("mpls-vlan", ethernet(0x8100, [0, 100, 0x88, 0x48] + stack(4) + ipv6(17, udp))),
+        ("mpls-truncated", ethernet(0x8847, stack(3).dropLast(2))),
         ("truncated", ethernet(0x8100, [0])),
         ("llc", ethernet(60, [0xaa, 0xaa, 3, 0, 0, 0, 8, 0] + ipv4(17, udp))),
     ]
@@ -28,6 +31,11 @@ enum Frames {
 
     private static func ethernet(_ type: UInt16, _ rest: [UInt8]) -> [UInt8] {
         [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, UInt8(type >> 8), UInt8(type & 0xff)] + rest
+    }
+
+    /// A label stack of so many entries.
+    private static func stack(_ count: Int) -> [UInt8] {
+        (1...count).flatMap { [0, UInt8($0), $0 == count ? 1 : 0, 64] }
     }
 
     private static func ipv4(_ proto: UInt8, _ rest: [UInt8], fragment: UInt16 = 0) -> [UInt8] {

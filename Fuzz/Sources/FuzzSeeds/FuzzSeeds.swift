@@ -225,12 +225,19 @@ struct FuzzSeeds {
         ),
         ("ttl", Self.text("0,dec_ttl(le_1(0)),clone(set(eth(src=00:00:00:00:00:0a)),0),0")),
         ("recirculate", Self.text("hash(l4(1)),recirc(0x1),hash(sym_l4(2)),meter(1),recirc(0x2)")),
+        (
+            "mpls",
+            [
+                .pushMPLS(entry: 0x1140, etherType: 0x8847), .set(.mpls(0x2140)), .output(0),
+                .popMPLS(etherType: 0x0800), .output(0),
+            ]
+        ),
         ("mark", [.set(.skbMark(1)), .setMasked(.priority(1), mask: .priority(3)), .output(0)]),
     ]
 
     private func actions() throws {
         for (name, list) in lists {
-            for (frameName, frame) in Frames.all where ["tcp", "udp", "qinq", "tcp6"].contains(frameName) {
+            for (frameName, frame) in Frames.all where ["tcp", "udp", "qinq", "tcp6", "mpls"].contains(frameName) {
                 try write("actions", "\(name)-\(frameName)", [UInt8(frame.count)] + frame + list.encoded())
             }
         }
@@ -238,14 +245,17 @@ struct FuzzSeeds {
 
     private func packets() throws {
         for (name, frame) in Frames.all {
-            // No offload; values; all edits.
+            // No offload; values; all edits but those of label stacks.
             let values: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8]
-            try write("packets", name, Frames.zeros(10) + values + [0xff] + frame)
+            try write("packets", name, Frames.zeros(10) + values + [0xff, 0] + frame)
             let segments: UInt8 = name.hasPrefix("tcp6") ? 4 : name.hasPrefix("udp") ? 5 : 1
-            let start = UInt16(name == "tcp6" ? 54 : 34)
+            let start = UInt16(name == "tcp6" ? 54 : name == "mpls" ? 38 : 34)
             let offload: [UInt8] = [1, segments] + host(UInt16(0)) + host(UInt16(3)) + host(start) + host(UInt16(16))
-            try write("packets", "\(name)-segments", offload + values + [0] + frame)
-            try write("packets", "\(name)-partial", [1, 0] + offload.dropFirst(2) + values + [2] + frame)
+            try write("packets", "\(name)-segments", offload + values + [0, 0] + frame)
+            try write("packets", "\(name)-partial", [1, 0] + offload.dropFirst(2) + values + [2, 0] + frame)
+            guard ["tcp", "tcp6", "udp", "llc", "mpls", "mpls-vlan"].contains(name) else { continue }
+            try write("packets", "\(name)-stack", Frames.zeros(10) + values + [0, 7] + frame)
+            try write("packets", "\(name)-stack-segments", offload + values + [0, 1] + frame)
         }
     }
 
