@@ -114,8 +114,13 @@ import Testing
         let set = bed.run { try $0.setCacheSize("br0", "masks-cache", "1024") }
         #expect(set.output == "Setting cache size successful, new size 1024\n")
         #expect(bed.run { try $0.cacheSizes("br0") }.output.hasSuffix("size:1024\n"))
+        for (size, rounded) in [("0", 0), ("1", 1), ("2", 2), ("3", 4), ("513", 1024), ("4096", 4096), ("1000", 1024)] {
+            let set = bed.run { try $0.setCacheSize("br0", "masks-cache", size) }
+            #expect(set.output == "Setting cache size successful, new size \(rounded)\n")
+        }
         for (cache, size, words) in [
-            ("masks-cache", "1000", "Setting cache size failed (Invalid argument)"),
+            ("masks-cache", "4097", "Setting cache size failed (Numerical result out of range)"),
+            ("masks-cache", "4294967295", "Setting cache size failed (Numerical result out of range)"),
             ("masks-cache", "8192", "Setting cache size failed (Numerical result out of range)"),
             ("masks-cache", "-1", "size is malformed"), ("masks-cache", "", "size is malformed"),
             ("other", "16", #"Cache name "other" not found on dpif"#),

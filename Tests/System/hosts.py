@@ -69,6 +69,12 @@ class World:
         self.names.append(name)
         self.inside(host, "ip", "link", "set", "lo", "up")
 
+    def remove(self, host):
+        """A namespace goes, and its end of every cable."""
+        name = f"{self.id}-{host}"
+        run("ip", "netns", "del", name)
+        self.names.remove(name)
+
     def inside(self, host, *command, **options):
         return run("ip", "netns", "exec", f"{self.id}-{host}", *command, **options)
 
@@ -92,6 +98,16 @@ class World:
         if check and sent != received:
             raise AssertionError(f"{host} to {address}: {sent - received} of {sent} lost\n{out}")
         return sent - received
+
+    def tcp(self, client, server, address, *options):
+        """Sends TCP with iperf3 and returns its report."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", f"{self.id}-{server}", "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+        self.processes.append(process)
+        wait_until("iperf3 listens", lambda: self.inside(server, "ss", "-Hltn", "sport = :5201").stdout.strip() != "")
+        report = json.loads(self.inside(client, "iperf3", "-J", "-c", address, *options).stdout)
+        process.wait(timeout=10)
+        return report
 
     def links(self):
         return {link["ifname"]: link for link in

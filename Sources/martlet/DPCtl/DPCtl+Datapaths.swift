@@ -45,9 +45,11 @@ extension DPCtl {
         if options.json { try output.writeLine(.array(documents)) }
     }
 
-    /// `cache-set-size DP CACHE SIZE`.
+    /// `cache-set-size DP CACHE SIZE`. As with `ovs-dpctl`, the size is rounded up to a power of two.
     func setCacheSize(_ argument: String, _ cache: String, _ size: String) throws {
-        guard let size = UInt32(size) else { throw CommandError("size is malformed", reason: "Invalid argument") }
+        guard var size = UInt32(size) else { throw CommandError("size is malformed", reason: "Invalid argument") }
+        // A size beyond the largest power of two is the datapath's to refuse.
+        if size > 1, size <= 1 << 31 { size = 1 << (UInt32.bitWidth - (size - 1).leadingZeroBitCount) }
         let dpif = try open(argument)
         guard cache == "masks-cache" else {
             throw CommandError(

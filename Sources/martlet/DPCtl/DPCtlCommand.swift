@@ -193,7 +193,7 @@ extension DPCtlCommand {
         @Argument var datapath: String
         @Argument(help: "masks-cache")
         var cache: String
-        @Argument(help: "0, or a power of two up to 4096.")
+        @Argument(help: "0, or up to 4096; it is rounded up to a power of two.")
         var size: String
         func run() throws { try options.run { try $0.setCacheSize(datapath, cache, size) } }
     }
