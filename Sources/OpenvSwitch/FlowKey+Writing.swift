@@ -136,11 +136,12 @@ extension FlowKey {
         }
     }
 
-    /// One entry at least: an attribute without any would be refused when it comes back.
+    /// As many entries as the key or the mask has, which may be more in the mask. One at least: an attribute without any
+    /// would be refused when it comes back.
     private func writeLabels(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
         let entries = output.mplsEntries
         let mark = try writer.begin(nested: KeyAttribute.mpls)
-        for index in 0..<min(max(mplsPresence.nonzeroBitCount, 1), entries.count) {
+        for index in 0..<min(max(output.mplsPresence.nonzeroBitCount, 1), entries.count) {
             try writer.append(raw: entries[index].bigEndian)
         }
         try writer.end(nested: mark)
