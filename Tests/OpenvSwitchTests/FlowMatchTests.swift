@@ -85,9 +85,9 @@ import Testing
 
     // MARK: Attributes
 
-    @Test(arguments: [UInt16(0), 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 40, 63, 64, 100, 16383])
+    @Test(arguments: [UInt16(0), 29, 30, 31, 33, 40, 63, 64, 100, 16383])
     func typesThatAreNotUsableAreRefused(type: UInt16) {
-        let words = type == 0 ? "not known here" : "not known here in attribute \(type) "
+        let words = 29...31 ~= type ? "a datapath behind Netlink does not know the attribute" : "not known here"
         refused(ip + ipv4() + attribute(type, [0, 0, 0, 1]), nil, words)
         refused(ip + ipv4(), attribute(type, [0, 0, 0, 1]), words)
     }
@@ -99,14 +99,14 @@ import Testing
 
     @Test func noAttributeMayStandTwice() {
         accepted(ip + ipv4() + priority())
-        refused(ip + ipv4() + priority() + priority(), nil, "stands twice in attribute 2")
-        refused(ip + ipv4(), skbMark() + skbMark(), "stands twice in attribute 15")
+        refused(ip + ipv4() + priority() + priority(), nil, "stands twice (OVS_KEY_ATTR_PRIORITY)")
+        refused(ip + ipv4(), skbMark() + skbMark(), "stands twice (OVS_KEY_ATTR_SKB_MARK)")
         // Beside and inside ENCAP.
         let inner = etherType(0x0800) + ipv4()
         accepted(priority() + ethernet() + etherType(0x8100) + vlan(0x1001) + encap(inner))
         refused(
             priority() + ethernet() + etherType(0x8100) + vlan(0x1001) + encap(inner + priority()), nil,
-            "both beside and inside ENCAP (key attribute 2)")
+            "both beside and inside ENCAP (OVS_KEY_ATTR_PRIORITY)")
     }
 
     @Test(arguments: [
@@ -117,17 +117,17 @@ import Testing
         // In a mask that is all zero every attribute is allowed, as it counts as absent.
         accepted(ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length)))
         refused(
-            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length - 1)), "too short in attribute \(type) ")
+            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length - 1)), "too short, \(length) bytes are needed (\(KeyTable.constant(type)))")
         refused(
-            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length + 1)), "wrong length in attribute \(type) "
+            ip + ipv4(), attribute(type, [UInt8](repeating: 0, count: length + 1)), "wrong length, \(length) bytes are needed (\(KeyTable.constant(type)))"
         )
         let key = attribute(type, [UInt8](repeating: 0, count: length + 1))
-        refused(key, nil, "wrong length in attribute \(type) ")
+        refused(key, nil, "wrong length, \(length) bytes are needed (\(KeyTable.constant(type)))")
     }
 
     @Test func aLabelStackHasOneToThreeEntries() {
         let type = ethernet() + etherType(0x8847)
-        let words = "one to three entries of four bytes (key attribute 21)"
+        let words = "one to three entries of four bytes (OVS_KEY_ATTR_MPLS)"
         for length in [0, 1, 3, 5, 6, 7, 9, 11, 13, 16, 20, 4000] {
             refused(type + ones(21, length), nil, words)
             // A mask of nothing is absent, whatever its length.
@@ -168,23 +168,23 @@ import Testing
 
     @Test func portNumbersAreLessThan65535() throws {
         #expect(accepted(inPort(65534) + ip + ipv4())?.key.inPort == 65534)
-        refused(inPort(65535) + ip + ipv4(), nil, "port number is not less than 65535 (key attribute 3)")
+        refused(inPort(65535) + ip + ipv4(), nil, "port number is not less than 65535 (OVS_KEY_ATTR_IN_PORT)")
         refused(inPort(.max) + ip + ipv4(), nil, "port number")
         #expect(accepted(ip + ipv4())?.key.inPort == FlowKey.noPort)
     }
 
     @Test func fragmentsAreNoneFirstOrLater() {
         for fragment in UInt8(0)...2 { #expect(accepted(ip + ipv4(fragment: fragment))?.key.fragment == fragment) }
-        refused(ip + ipv4(fragment: 3), nil, "fragment type is greater than 2 (key attribute 7)")
+        refused(ip + ipv4(fragment: 3), nil, "fragment type is greater than 2 (OVS_KEY_ATTR_IPV4)")
         for fragment in UInt8(0)...2 { #expect(accepted(ip6 + ipv6(fragment: fragment))?.key.fragment == fragment) }
-        refused(ip6 + ipv6(fragment: 255), nil, "fragment type is greater than 2 (key attribute 8)")
+        refused(ip6 + ipv6(fragment: 255), nil, "fragment type is greater than 2 (OVS_KEY_ATTR_IPV6)")
         // A mask may have any bits.
         accepted(ip + ipv4(), exactType + ones(7, 12))
     }
 
     @Test func flowLabelsHave20Bits() {
         accepted(ip6 + ipv6(label: 0xfffff))
-        refused(ip6 + ipv6(label: 0x100000), nil, "more than 20 bits (key attribute 8)")
+        refused(ip6 + ipv6(label: 0x100000), nil, "more than 20 bits (OVS_KEY_ATTR_IPV6)")
         refused(ip6 + ipv6(label: 0x8000_0000), nil, "more than 20 bits")
         #expect(accepted(ip6 + ipv6(), exactType + ones(8, 40))?.mask.ipv6Label == .max)
     }
@@ -192,48 +192,48 @@ import Testing
     @Test func arpOperationsHaveEightBits() {
         let type = ethernet() + etherType(0x0806)
         accepted(type + arp(operation: 255))
-        refused(type + arp(operation: 256), nil, "ARP operation is greater than 255 (key attribute 13)")
+        refused(type + arp(operation: 256), nil, "ARP operation is greater than 255 (OVS_KEY_ATTR_ARP)")
         accepted(type + arp(), exactType + ones(13, 24))
     }
 
     // MARK: Required attributes
 
     @Test func protocolsDemandTheirAttributes() {
-        let missing = "missing that the protocol demands"
+        let missing = "the packet's protocol demands it, and it is missing"
         for type: UInt16 in [0x0806, 0x8035] {
-            refused(ethernet() + etherType(type), nil, "\(missing) (key attribute 13)")
+            refused(ethernet() + etherType(type), nil, "\(missing) (OVS_KEY_ATTR_ARP)")
             accepted(ethernet() + etherType(type) + arp())
         }
-        refused(ip, nil, "\(missing) (key attribute 7)")
+        refused(ip, nil, "\(missing) (OVS_KEY_ATTR_IPV4)")
         refused(ip + ipv6(), nil, missing)
-        refused(ip6, nil, "\(missing) (key attribute 8)")
+        refused(ip6, nil, "\(missing) (OVS_KEY_ATTR_IPV6)")
         accepted(ip6 + ipv6())
         accepted(ip6 + ipv6() + extensionHeaders())
         for type: UInt16 in [0x8847, 0x8848] {
-            refused(ethernet() + etherType(type), nil, "\(missing) (key attribute 21)")
+            refused(ethernet() + etherType(type), nil, "\(missing) (OVS_KEY_ATTR_MPLS)")
             accepted(ethernet() + etherType(type) + mpls(1))
         }
         accepted(ethernet() + etherType(0x1234))
-        for (network, ports) in [(ip + ipv4(proto: 17), 10), (ip6 + ipv6(proto: 17), 10)] {
-            refused(network, nil, "\(missing) (key attribute \(ports))")
+        for (network, ports) in [(ip + ipv4(proto: 17), UInt16(10)), (ip6 + ipv6(proto: 17), 10)] {
+            refused(network, nil, "\(missing) (\(KeyTable.constant(ports)))")
             accepted(network + udp())
         }
         for network in [ip + ipv4(proto: 132), ip6 + ipv6(proto: 132)] {
-            refused(network, nil, "\(missing) (key attribute 17)")
+            refused(network, nil, "\(missing) (OVS_KEY_ATTR_SCTP)")
             accepted(network + sctp())
         }
         for network in [ip + ipv4(proto: 6), ip6 + ipv6(proto: 6)] {
             refused(network, nil, missing)
-            refused(network + tcp(), nil, "\(missing) (key attribute 18)")
-            refused(network + tcpFlags(), nil, "\(missing) (key attribute 9)")
+            refused(network + tcp(), nil, "\(missing) (OVS_KEY_ATTR_TCP_FLAGS)")
+            refused(network + tcpFlags(), nil, "\(missing) (OVS_KEY_ATTR_TCP)")
             accepted(network + tcp() + tcpFlags())
         }
-        refused(ip + ipv4(proto: 1), nil, "\(missing) (key attribute 11)")
+        refused(ip + ipv4(proto: 1), nil, "\(missing) (OVS_KEY_ATTR_ICMP)")
         accepted(ip + ipv4(proto: 1) + icmp())
-        refused(ip6 + ipv6(proto: 58), nil, "\(missing) (key attribute 12)")
+        refused(ip6 + ipv6(proto: 58), nil, "\(missing) (OVS_KEY_ATTR_ICMPV6)")
         accepted(ip6 + ipv6(proto: 58) + icmpv6(128))
         for type in UInt8(135)...136 {
-            refused(ip6 + ipv6(proto: 58) + icmpv6(type), nil, "\(missing) (key attribute 14)")
+            refused(ip6 + ipv6(proto: 58) + icmpv6(type), nil, "\(missing) (OVS_KEY_ATTR_ND)")
             accepted(ip6 + ipv6(proto: 58) + icmpv6(type) + nd())
         }
         // ICMP belongs to IPv4, ICMPv6 to IPv6.
@@ -248,13 +248,6 @@ import Testing
         accepted(ip + ipv4(proto: 17, fragment: 1) + udp())
     }
 
-    @Test func keysThisDatapathDoesNotSupportAreRefused() {
-        refused(ethernet() + etherType(0x894f), nil, "NSH keys are not supported")
-        let tunnel = attribute(16, attribute(1, [10, 0, 0, 1]) + attribute(2, [10, 0, 0, 2]) + attribute(4, [64]))
-        refused(tunnel + ip + ipv4(), nil, "tunnel keys are not supported")
-        refused(attribute(16, []) + ip + ipv4(), nil, "tunnel keys are not supported")
-    }
-
     /// User space sends a tunnel mask with every flow, so that it never matches packets from tunnels.
     @Test func aTunnelMaskIsAllowed() {
         accepted(ip + ipv4(), attribute(16, attribute(1, [255, 255, 255, 255]) + attribute(4, [0])))
@@ -262,13 +255,11 @@ import Testing
 
     // MARK: Masks
 
-    private let unexpected = "the mask has an attribute that the key does not allow"
-
     @Test func aSuperfluousAttributeIsAnErrorOnlyWithoutAMask() {
         let key = ethernet() + etherType(0x0806) + arp() + udp()
-        refused(key, nil, "\(unexpected) (key attribute 10)")
+        refused(key, nil, "(OVS_KEY_ATTR_UDP)")
         accepted(key, ones(13, 24) + exactType)
-        refused(key, exactType + ones(10, 4), "\(unexpected) (key attribute 10)")
+        refused(key, exactType + ones(10, 4), "(OVS_KEY_ATTR_UDP)")
     }
 
     @Test func headersMayBeMaskedOnlyUnderAnExactType() {
@@ -277,9 +268,9 @@ import Testing
             (ethernet() + etherType(0x8847) + mpls(2), 21, 8), (ethernet() + etherType(0x8848) + mpls(1), 21, 4),
         ] {
             accepted(key, exactType + ones(type, length))
-            refused(key, ones(type, length), "\(unexpected) (key attribute \(type))")
+            refused(key, ones(type, length), "(\(KeyTable.constant(type)))")
             refused(
-                ethernet() + etherType(0x1234), exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
+                ethernet() + etherType(0x1234), exactType + ones(type, length), "(\(KeyTable.constant(type)))")
         }
     }
 
@@ -317,16 +308,16 @@ import Testing
             accepted(ip + ipv4(proto: number) + key, exactType + proto + ones(type, length))
             refused(
                 ip + ipv4(proto: number) + key, exactType + partly + ones(type, length),
-                "\(unexpected) (key attribute \(type))")
+                "(\(KeyTable.constant(type)))")
             refused(
-                ip + ipv4(proto: number) + key, exactType + ones(type, length), "\(unexpected) (key attribute \(type))")
+                ip + ipv4(proto: number) + key, exactType + ones(type, length), "(\(KeyTable.constant(type)))")
             refused(
-                ip + ipv4(proto: 47), exactType + proto + ones(type, length), "\(unexpected) (key attribute \(type))")
+                ip + ipv4(proto: 47), exactType + proto + ones(type, length), "(\(KeyTable.constant(type)))")
         }
         let proto6 = attribute(8, [UInt8](repeating: 0, count: 36) + [0xff, 0, 0, 0])
         let icmp6 = ip6 + ipv6(proto: 58) + icmpv6()
         accepted(icmp6, exactType + proto6 + ones(12, 2))
-        refused(icmp6, exactType + ones(12, 2), "\(unexpected) (key attribute 12)")
+        refused(icmp6, exactType + ones(12, 2), "(OVS_KEY_ATTR_ICMPV6)")
     }
 
     @Test func neighbourDiscoveryMayBeMaskedOnlyUnderAnExactICMPType() {
@@ -334,8 +325,8 @@ import Testing
         let key = ip6 + ipv6(proto: 58) + icmpv6(135) + nd()
         accepted(key, exactType + proto + attribute(12, [0xff, 0]) + ones(14, 28))
         refused(
-            key, exactType + proto + attribute(12, [0xfe, 0xff]) + ones(14, 28), "\(unexpected) (key attribute 14)")
-        refused(key, exactType + proto + ones(14, 28), "\(unexpected) (key attribute 14)")
+            key, exactType + proto + attribute(12, [0xfe, 0xff]) + ones(14, 28), "(OVS_KEY_ATTR_ND)")
+        refused(key, exactType + proto + ones(14, 28), "(OVS_KEY_ATTR_ND)")
     }
 
     @Test func otherAttributesMayBeMaskedOnlyIfTheKeyHasThem() {
@@ -343,12 +334,12 @@ import Testing
             (priority(), UInt16(2), 4), (skbMark(), 15, 4), (dpHash(), 19, 4), (recircID(), 20, 4),
         ] {
             accepted(attribute + ip + ipv4(), ones(type, length))
-            refused(ip + ipv4(), ones(type, length), "\(unexpected) (key attribute \(type))")
+            refused(ip + ipv4(), ones(type, length), "(\(KeyTable.constant(type)))")
         }
         accepted(ip + ipv4(), ones(4, 12))
-        refused(etherType(0x0800) + ipv4(), ones(4, 12), "\(unexpected) (key attribute 4)")
+        refused(etherType(0x0800) + ipv4(), ones(4, 12), "(OVS_KEY_ATTR_ETHERNET)")
         accepted(ip6 + ipv6() + extensionHeaders(), exactType + ones(32, 2))
-        refused(ip6 + ipv6(), exactType + ones(32, 2), "\(unexpected) (key attribute 32)")
+        refused(ip6 + ipv6(), exactType + ones(32, 2), "(OVS_KEY_ATTR_IPV6_EXTHDRS)")
     }
 
     @Test func portAndTypeMayAlwaysBeMasked() throws {

@@ -56,13 +56,13 @@ import Testing
     // MARK: Incomplete nesting
 
     @Test func aTPIDNeedsATagAndAnEncap() {
-        refused(ethernet() + etherType(0x8100), nil, "needs a VLAN and an ENCAP attribute beside it (key attribute 6)")
-        refused(ethernet() + etherType(0x88a8), [], "needs a VLAN and an ENCAP attribute beside it (key attribute 6)")
+        refused(ethernet() + etherType(0x8100), nil, "needs a VLAN and an ENCAP attribute beside it (OVS_KEY_ATTR_ETHERTYPE)")
+        refused(ethernet() + etherType(0x88a8), [], "needs a VLAN and an ENCAP attribute beside it (OVS_KEY_ATTR_ETHERTYPE)")
         refused(ethernet() + etherType(0x8100) + vlan(0x1001), nil, "ENCAP beside it")
-        refused(ethernet() + etherType(0x8100) + encap(inner), nil, "(key attribute 1)")
+        refused(ethernet() + etherType(0x8100) + encap(inner), nil, "(OVS_KEY_ATTR_ENCAP)")
         // The same on the second level.
         refused(
-            single(0x1001, etherType(0x8100)), nil, "needs a VLAN and an ENCAP attribute beside it (key attribute 6)")
+            single(0x1001, etherType(0x8100)), nil, "needs a VLAN and an ENCAP attribute beside it (OVS_KEY_ATTR_ETHERTYPE)")
         refused(single(0x1001, etherType(0x8100) + vlan(0x1002)), nil, "ENCAP beside it")
     }
 
@@ -155,6 +155,6 @@ import Testing
     @Test func headersAreMaskedInsideTheInnermostEncap() throws {
         let match = try #require(accepted(single(0x1064, inner), maskOf(0xffff, ones(6, 2) + ones(7, 12))))
         #expect(match.mask.ipv4Source == .max)
-        refused(single(0x1064, inner), maskOf(0xffff, ones(7, 12)), "does not allow (key attribute 7)")
+        refused(single(0x1064, inner), maskOf(0xffff, ones(7, 12)), "only with an exact EtherType, and one that has it (OVS_KEY_ATTR_IPV4)")
     }
 }
