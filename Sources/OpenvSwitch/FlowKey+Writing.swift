@@ -71,7 +71,9 @@ extension FlowKey {
                 guard tunnelFamily == TunnelFamily.ipv6, !wire.isZero(row, in: output) else { continue }
             case TunnelKeyAttribute.ttl: break
             default:
-                if row.flag != 0 {
+                if row.flag & TunnelFlags.options != 0 {
+                    guard output.tunnelFlags & row.flag != 0, tunnelOptionsLength != 0 else { continue }
+                } else if row.flag != 0 {
                     guard output.tunnelFlags & row.flag != 0 else { continue }
                 } else if wire.isZero(row, in: output) {
                     continue
