@@ -122,9 +122,10 @@ struct ProcessorState: ~Copyable {
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
         var key = metadata.key
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
-            return Errno.invalid
-        }
+        guard
+            let offsets = KeyExtraction.extract(
+                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &key)
+        else { return Errno.invalid }
         recirculations = 0
         var working = unsafe Working(
             packet: packet, key: key, offsets: offsets, hash: metadata.hash ?? PacketHash(key, offsets),

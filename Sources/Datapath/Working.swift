@@ -80,6 +80,8 @@ struct PacketHash: BitwiseCopyable {
 struct PacketMetadata {
     /// Priority, mark, input port, hash and recirculation; header fields are zero.
     var key: FlowKey
+    /// As `Packet.networkType`.
+    var networkType: UInt16
     var hash: PacketHash?
     /// As in `Working`.
     var maximumReceiveUnit: UInt16
