@@ -153,9 +153,8 @@ public final class SwitchControl {
     /// Checks a packet and its actions, and changes nothing.
     ///
     /// - Parameters:
-    ///   - frame: an Ethernet frame, or a packet without Ethernet header.
-    ///   - metadata: priority, mark, input port, hash and recirculation. Of header fields only one counts: an EtherType
-    ///     where `kind` is 0 says that the packet has no Ethernet header, and what it begins with.
+    ///   - frame: an Ethernet frame, or a packet without Ethernet header, as `metadata` says.
+    ///   - metadata: what is not in the packet.
     ///   - hash: of the packet's flow, as an upcall gave it (`OVS_PACKET_ATTR_HASH`); nil to have it computed.
     ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0
     ///     for none.
@@ -163,11 +162,14 @@ public final class SwitchControl {
     ///     and actions name.
     /// - Throws: `EINVAL` if the packet is cut off or an action is not allowed for it.
     public func planExecution(
-        frame: [UInt8], metadata: FlowKey, actions: Attributes, hash: UInt64? = nil, maximumReceiveUnit: UInt16 = 0,
+        frame: [UInt8], metadata: FlowMetadata, actions: Attributes, hash: UInt64? = nil,
+        maximumReceiveUnit: UInt16 = 0,
         upcallPortID: UInt32 = 0
     ) throws(RequestError) -> Execution {
+        let connectionEtherType = metadata.connectionEtherType
         let metadata = PacketMetadata(
-            key: FlowKey(metadataOf: metadata), networkType: metadata.kind == 0 ? metadata.etherType : 0,
+            key: FlowKey(metadataOf: metadata.key),
+            networkType: metadata.key.kind == 0 ? metadata.key.etherType : 0, tunnelOptions: metadata.tunnelOptions,
             hash: hash.flatMap(PacketHash.init(rawValue:)),
             maximumReceiveUnit: maximumReceiveUnit, upcallPortID: upcallPortID)
         var key = metadata.key
@@ -176,6 +178,11 @@ public final class SwitchControl {
         guard offsets != nil else {
             throw RequestError(
                 Errno.invalid, "the packet's Ethernet header or network service header is cut off or wrong")
+        }
+        guard connectionEtherType == 0 || connectionEtherType == key.etherType else {
+            throw RequestError(
+                Errno.invalid,
+                "the packet is not of the IP version of its connection (OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV4 or _IPV6)")
         }
         guard frame.count <= Packet.maximumLength else {
             throw RequestError(Errno.invalid, "the packet is longer than \(Packet.maximumLength) bytes")
