@@ -111,7 +111,8 @@ extension HeaderEdit {
     /// Reads the key's header fields and the offsets anew from a packet that has other headers than before.
     static func extractAgain(_ packet: Packet, _ offsets: inout HeaderOffsets, key: inout FlowKey) {
         var fresh = FlowKey(metadataOf: key)
-        guard let found = KeyExtraction.follow(packet, into: &fresh) else { return }
-        (offsets, key) = (found, fresh)
+        let found = KeyExtraction.follow(packet.bytes, packet.networkType, packet.offload, into: &fresh)
+        guard let found else { return }
+        (offsets, key) = (found.offsets, fresh)
     }
 }
