@@ -18,7 +18,7 @@ import Testing
         (.setMasked(.mpls(0x40), mask: .mpls(0xff)), attribute(11, attribute(21, [0, 0, 0, 0x40, 0, 0, 0, 0xff]))),
         (.truncate(100), attribute(13, host(UInt32(100)))),
         (.drop(7), attribute(24, host(UInt32(7)))),
-        (.other(7, [1, 0, 0, 0]), attribute(7, [1, 0, 0, 0])),
+        (.recirc(1), attribute(7, [1, 0, 0, 0])),
         (.set(.priority(5)), attribute(3, attribute(2, host(UInt32(5))))),
         (.set(.skbMark(6)), attribute(3, attribute(15, host(UInt32(6))))),
         (
