@@ -12,10 +12,17 @@ extension ActionCompiler {
         if let size = row.size, size != action.payload.byteCount {
             throw fault(size == 0 ? "there must be no payload" : "the payload must be \(size) bytes", action)
         }
-        for rule in row.rules where !isKept(rule, current, isLast: isLast) { throw fault(rule.sentence, action) }
+        try check(rules: row.rules, action, current, isLast: isLast)
         for field in row.fields {
             if let rule = field.rule(brokenBy: action.payload) { throw fault(rule, action) }
         }
+    }
+
+    /// Checks what must be true where an action stands.
+    func check(
+        rules: [ActionDescription.Rule], _ action: Attribute, _ current: Current, isLast: Bool = false
+    ) throws(RequestError) {
+        for rule in rules where !isKept(rule, current, isLast: isLast) { throw fault(rule.sentence, action) }
     }
 
     private func isKept(_ rule: ActionDescription.Rule, _ current: Current, isLast: Bool) -> Bool {
@@ -61,17 +68,12 @@ extension ActionCompiler {
             offset: action.offset)
     }
 
-    /// A fault of the key attribute in a set action.
-    func fault(_ sentence: String, field: Attribute) -> RequestError {
+    /// A fault of the key attribute in an action.
+    func fault(_ sentence: String, _ action: Attribute, field: Attribute) -> RequestError {
         RequestError(
-            Errno.invalid, "flow actions: set: \(sentence) (\(SettableKey.constant(field.type)))",
+            Errno.invalid,
+            "flow actions: \(ActionTable.name(action.type)): \(sentence) (\(KeyTable.constant(field.type)))",
             offset: field.offset)
-    }
-
-    func fail(_ message: String, _ attribute: Attribute) -> RequestError {
-        RequestError(
-            Errno.invalid, "flow actions: \(message) (\(ActionTable.constant(attribute.type)))",
-            offset: attribute.offset)
     }
 }
 

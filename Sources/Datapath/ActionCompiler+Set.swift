@@ -13,55 +13,54 @@ extension ActionCompiler {
         guard action.payload.byteCount == netlinkAligned(Attribute.headerSize + payload.byteCount) else {
             throw fault("there must be exactly one key attribute, padded to 4 bytes", action)
         }
-        guard let row = SettableKey.row(field.type) else { throw fault("it cannot be set", field: field) }
+        guard let row = KeyTable.row(field.type) else { throw fault("it cannot be set", action, field: field) }
+        try check(row.setting, isMasked: isMasked, action, field, current)
+        if field.type == KeyAttribute.nsh { return try setNSH(action, field, isMasked: isMasked) }
         let count = isMasked ? payload.byteCount / 2 : payload.byteCount
         guard !isMasked || payload.byteCount % 2 == 0 else {
-            throw fault("value and mask differ in length", field: field)
+            throw fault("value and mask differ in length", action, field: field)
         }
         if let size = row.size, size != count {
-            throw fault("the payload must be \(isMasked ? 2 * size : size) bytes", field: field)
+            throw fault("the payload must be \(isMasked ? 2 * size : size) bytes", action, field: field)
         }
-        try check(row, isMasked: isMasked, field, current)
         if isMasked {
             for index in 0..<count {
                 let byte: UInt8 = payload.load(at: index) ?? 0
                 let maskByte: UInt8 = payload.load(at: count + index) ?? 0
                 guard byte & ~maskByte == 0 else {
-                    throw fault("the value has bits that its mask has not", field: field)
+                    throw fault("the value has bits that its mask has not", action, field: field)
                 }
             }
         }
         guard let value = FieldValue(attribute: field.type, payload.clamped(0..<count)) else {
-            throw fault("it cannot be set", field: field)
+            throw fault("it cannot be set", action, field: field)
         }
         let mask = isMasked ? FieldValue(attribute: field.type, payload.clamped(count..<(2 * count))) : nil
-        return try instruction(value, mask, field)
+        return try instruction(value, mask, action, field)
     }
 
     /// Checks that a key attribute may be set where the action stands.
     private func check(
-        _ row: SettableKey, isMasked: Bool, _ field: Attribute, _ current: Current
+        _ setting: KeyDescription.Setting, isMasked: Bool, _ action: Attribute, _ field: Attribute, _ current: Current
     ) throws(RequestError) {
-        switch row.setting {
-        case .anyPacket, .fails: break
-        case .ethernetHeader:
-            guard current.hasEthernet else { throw fault("the packet must have an Ethernet header", field: field) }
-        case .network(let types):
-            guard types.contains(current.etherType) else {
-                throw fault("the packet must be known to be \(EtherType.names(types))", field: field)
+        let isKept =
+            switch setting {
+            case .never: false
+            case .anyPacket, .fails: true
+            case .ethernetHeader: current.hasEthernet
+            case .network(let type, let other): current.etherType == type || current.etherType == other
+            case .transport(let proto):
+                key.ipProtocol == proto
+                    && (current.etherType == EtherType.ipv4 || current.etherType == EtherType.ipv6)
+            case .tunnel: !isMasked
             }
-        case .transport(let proto):
-            let isIP = current.etherType == EtherType.ipv4 || current.etherType == EtherType.ipv6
-            guard isIP, key.ipProtocol == proto else {
-                throw fault("the flow must match IPv4 or IPv6 and the protocol \(proto) exactly", field: field)
-            }
-        case .tunnel:
-            guard !isMasked else { throw fault("a tunnel is not set through a mask", field: field) }
-        }
+        guard !isKept else { return }
+        guard let rule = setting.rule else { throw fault("it cannot be set", action, field: field) }
+        throw fault("it can be set only on \(rule)", action, field: field)
     }
 
     private func instruction(
-        _ value: FieldValue, _ mask: FieldValue?, _ field: Attribute
+        _ value: FieldValue, _ mask: FieldValue?, _ action: Attribute, _ field: Attribute
     ) throws(RequestError) -> Instruction {
         switch (value, mask) {
         case (.priority(let value), let mask):
@@ -83,18 +82,18 @@ extension ActionCompiler {
                 mask
             {
                 guard protoBits == 0, fragmentBits == 0 else {
-                    throw fault("protocol and fragment type cannot be set", field: field)
+                    throw fault("protocol and fragment type cannot be set", action, field: field)
                 }
                 edit = IPv4Edit(source: sourceBits, destination: destinationBits, tos: tosBits, ttl: ttlBits)
             } else {
-                try requireSame(proto, fragment, field)
+                try requireSame(proto, fragment, action, field)
             }
             return .setIPv4(IPv4Edit(source: source, destination: destination, tos: tos, ttl: ttl), mask: edit)
         case (
             .ipv6(let source, let destination, let label, let proto, let trafficClass, let hopLimit, let fragment),
             let mask
         ):
-            guard label & 0xfff0_0000 == 0 else { throw fault("the flow label has more than 20 bits", field: field) }
+            guard label & 0xfff0_0000 == 0 else { throw fault("the flow label has more than 20 bits", action, field: field) }
             let all = IPv6Address(high: .max, low: .max)
             var edit = IPv6Edit(source: all, destination: all, label: 0xf_ffff, trafficClass: .max, hopLimit: .max)
             if case .ipv6(
@@ -102,16 +101,16 @@ extension ActionCompiler {
                 let fragmentBits)? = mask
             {
                 guard protoBits == 0, fragmentBits == 0 else {
-                    throw fault("protocol and fragment type cannot be set", field: field)
+                    throw fault("protocol and fragment type cannot be set", action, field: field)
                 }
                 guard labelBits & 0xfff0_0000 == 0 else {
-                    throw fault("the mask of the flow label has more than 20 bits", field: field)
+                    throw fault("the mask of the flow label has more than 20 bits", action, field: field)
                 }
                 edit = IPv6Edit(
                     source: sourceBits, destination: destinationBits, label: labelBits, trafficClass: classBits,
                     hopLimit: limitBits)
             } else {
-                try requireSame(proto, fragment, field)
+                try requireSame(proto, fragment, action, field)
             }
             return .setIPv6(
                 IPv6Edit(
@@ -135,8 +134,10 @@ extension ActionCompiler {
         case (.mpls(let entry), let mask):
             if case .mpls(let bits)? = mask { return .setMPLS(entry, mask: bits) }
             return .setMPLS(entry, mask: .max)
-        case (.tunnel, _): throw fault("tunnels are not there yet", field: field)
-        case (.nsh, _): throw fault("this datapath does not set it yet", field: field)
+        case (.tunnel, _):
+            try TunnelKey.validate(action.nested)
+            throw fault("tunnels are not there yet", action, field: field)
+        case (.nsh, _): throw fault("this datapath does not set it yet", action, field: field)
         // As in the kernel it is installed; only a ct action sets these.
         case (.ctMark, _), (.ctLabels, _): return .fail
         }
@@ -149,9 +150,11 @@ extension ActionCompiler {
             source: source, sourceMask: sourceMask, destination: destination, destinationMask: destinationMask)
     }
 
-    private func requireSame(_ proto: UInt8, _ fragment: UInt8, _ field: Attribute) throws(RequestError) {
+    private func requireSame(
+        _ proto: UInt8, _ fragment: UInt8, _ action: Attribute, _ field: Attribute
+    ) throws(RequestError) {
         guard proto == key.ipProtocol, fragment == key.fragment else {
-            throw fault("protocol and fragment type must be those of the flow", field: field)
+            throw fault("protocol and fragment type must be those of the flow", action, field: field)
         }
     }
 }

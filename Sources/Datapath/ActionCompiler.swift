@@ -88,6 +88,11 @@ struct ActionCompiler {
         case ActionAttribute.popVLAN: instructions.append(.popVLAN)
         case ActionAttribute.pushMPLS, ActionAttribute.addMPLS: instructions.append(try pushMPLS(action, &current))
         case ActionAttribute.popMPLS: instructions.append(try popMPLS(action, &current))
+        case ActionAttribute.pushEthernet: 
+            instructions.append(.pushEthernet(source: row.value(0, action), destination: row.value(1, action)))
+        case ActionAttribute.popEthernet: instructions.append(.popEthernet)
+        case ActionAttribute.pushNSH: instructions.append(try pushNSH(action, current))
+        case ActionAttribute.popNSH: instructions.append(try popNSH(action, &current))
         case ActionAttribute.trunc: instructions.append(.truncate(row.value(0, action)))
         case ActionAttribute.drop: instructions.append(.drop)
         case ActionAttribute.recirc: instructions.append(.recirculate(row.value(0, action)))

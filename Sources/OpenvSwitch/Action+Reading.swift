@@ -21,7 +21,7 @@ extension Action {
         case .networkServiceHeader:
             return onlyField(attribute) { field in
                 guard field.type == KeyAttribute.nsh else { return nil }
-                return NSHHeader(field.nested, part: 0, of: 1).map { .pushNSH($0) }
+                return NSHFields(field.nested, part: 0, of: 1).map { .pushNSH($0) }
             }
         }
     }
@@ -92,7 +92,7 @@ extension Action {
 
     private static func setMasked(_ field: Attribute) -> Action? {
         if field.type == KeyAttribute.nsh {
-            guard let value = NSHHeader(field.nested, part: 0, of: 2), let mask = NSHHeader(field.nested, part: 1, of: 2)
+            guard let value = NSHFields(field.nested, part: 0, of: 2), let mask = NSHFields(field.nested, part: 1, of: 2)
             else { return nil }
             return .setMasked(.nsh(value), mask: .nsh(mask))
         }

@@ -37,7 +37,7 @@ public enum Action: Equatable, Sendable {
     /// Forget what connection tracking found.
     case ctClear
     /// Put a network service header in front.
-    case pushNSH(NSHHeader)
+    case pushNSH(NSHFields)
     /// Take the network service header off.
     case popNSH
     /// Draw from a meter, which may drop the packet.
@@ -108,7 +108,7 @@ public enum NATField: Equatable, Sendable {
 }
 
 /// A network service header (RFC 8300) as `OVS_KEY_ATTR_NSH` holds it, or a mask over one.
-public struct NSHHeader: Equatable, Sendable {
+public struct NSHFields: Equatable, Sendable {
     public var flags: UInt8
     public var ttl: UInt8
     public var metadataType: UInt8

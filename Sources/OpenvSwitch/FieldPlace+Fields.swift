@@ -40,6 +40,10 @@ extension FieldPlace {
     @inlinable static var nshMetadataType: FieldPlace { FieldPlace(word: 7, shift: 40, bits: 8) }
     @inlinable static var nshNextProtocol: FieldPlace { FieldPlace(word: 7, shift: 32, bits: 8) }
     @inlinable static var nshPath: FieldPlace { FieldPlace(word: 7, shift: 0, bits: 32) }
+    @inlinable static var nshContext1: FieldPlace { FieldPlace(word: 8, shift: 32, bits: 32) }
+    @inlinable static var nshContext2: FieldPlace { FieldPlace(word: 8, shift: 0, bits: 32) }
+    @inlinable static var nshContext3: FieldPlace { FieldPlace(word: 9, shift: 32, bits: 32) }
+    @inlinable static var nshContext4: FieldPlace { FieldPlace(word: 9, shift: 0, bits: 32) }
 
     // Transport layer
     @inlinable static var tcpFlags: FieldPlace { FieldPlace(word: 5, shift: 0, bits: 16) }

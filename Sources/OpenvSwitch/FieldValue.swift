@@ -17,7 +17,7 @@ public enum FieldValue: Equatable, Sendable {
     case mpls(UInt32)
     /// What an output to a tunnel port is told: attributes (`OVS_TUNNEL_KEY_ATTR_*`).
     case tunnel([UInt8])
-    case nsh(NSHHeader)
+    case nsh(NSHFields)
     case ctMark(UInt32)
     case ctLabels(ConnectionLabels)
 
@@ -59,7 +59,7 @@ public enum FieldValue: Equatable, Sendable {
             self = .ctLabels(payload.connectionLabels(at: 0))
         case KeyAttribute.tunnel: self = .tunnel(payload.copyBytes())
         case KeyAttribute.nsh:
-            guard let header = NSHHeader(Attributes(payload), part: 0, of: 1) else { return nil }
+            guard let header = NSHFields(Attributes(payload), part: 0, of: 1) else { return nil }
             self = .nsh(header)
         case KeyAttribute.ethernet:
             guard payload.byteCount == 12 else { return nil }

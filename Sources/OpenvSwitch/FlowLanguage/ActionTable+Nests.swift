@@ -1,6 +1,9 @@
 // The attributes inside actions.
 
 extension ActionTable {
+    /// Inside the `OVS_KEY_ATTR_NSH` of push_nsh.
+    package static let nsh = AttributeNest(NSHTable.rows, [.onlyKnown, .noRest, .exact, .invalid])
+
     package static let userspace = AttributeNest(
         [
             AttributeDescription(

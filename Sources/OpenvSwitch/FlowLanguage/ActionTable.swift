@@ -12,7 +12,11 @@ package enum ActionTable {
         ActionDescription(
             ActionAttribute.set, "SET", "set", .key, rules: [.other("the key attribute must be one that can be set")],
             example: "set(ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=63,frag=no))",
-            support: .partial("what is set for a tunnel is refused: tunnels are not there yet"),
+            support: .partial(
+                """
+                what is set for a tunnel is refused, as tunnels are not there yet. OVS_KEY_ATTR_NSH is set as kernels did \
+                before the end of 2025; newer ones refuse it
+                """),
             "Overwrites a header or a piece of metadata."),
         ActionDescription(
             ActionAttribute.pushVLAN, "PUSH_VLAN", "push_vlan",
@@ -54,7 +58,8 @@ package enum ActionTable {
                 .other("a packet with an Ethernet header must not become one of EtherType 0x6558"),
             ],
             effects: [
-                .other("the EtherType is the one given if it is that of MPLS and labels are left; else it is not known")
+                .other("the EtherType is the one given if it is that of MPLS and labels are left; else it is not known"),
+                .other("with the EtherType 0x6558 the packet has an Ethernet header"),
             ], example: "pop_mpls(eth_type=0x800)",
             "Takes the outermost label stack entry off; the EtherType says what is behind it."),
         ActionDescription(
@@ -78,12 +83,12 @@ package enum ActionTable {
                 size: 12,
                 [ActionField("source", .ethernet), ActionField("destination", .ethernet, at: 6)]),
             rules: [.noEthernetHeader], effects: [.ethernetHeader(true)],
-            example: "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)", support: notYet,
+            example: "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)", 
             "Puts an Ethernet header in front of a packet that begins with its network header."),
         ActionDescription(
             ActionAttribute.popEthernet, "POP_ETH", "pop_eth", .fields(size: 0, []),
             rules: [.ethernetHeader, .noVLANTag], effects: [.ethernetHeader(false)], text: .name, example: "pop_eth",
-            support: notYet, "Takes the Ethernet header off."),
+            "Takes the Ethernet header off."),
         ActionDescription(
             ActionAttribute.ctClear, "CT_CLEAR", "ct_clear", .fields(size: 0, []), text: .name, example: "ct_clear",
             "Forgets what connection tracking found: the fields of the connection are 0."),
@@ -92,15 +97,15 @@ package enum ActionTable {
             rules: [
                 .other("the packet must have an Ethernet header, or be known to be IPv4, IPv6, NSH or MPLS"),
                 .other("the header must have a base, and the metadata of its type"),
-            ], effects: [.ethernetHeader(false)],
+            ], effects: [.ethernetHeader(false), .vlanTag(false)],
             example: "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x1,si=255,c1=0x0,c2=0x0,c3=0x0,c4=0x0)",
-            support: notYet, "Puts a network service header in front of the packet."),
+            "Puts a network service header in front of the packet."),
         ActionDescription(
             ActionAttribute.popNSH, "POP_NSH", "pop_nsh", .fields(size: 0, []),
             rules: [
-                .etherTypes([EtherType.nsh]), .other("the flow's next protocol must be known: IPv4, IPv6, Ethernet, NSH or MPLS"),
+                .etherTypes([EtherType.nsh]), .noEthernetHeader, .other("the flow's next protocol must be known: IPv4, IPv6, Ethernet, NSH or MPLS"),
             ], effects: [.other("the packet has an Ethernet header if the next protocol is Ethernet; else it has none")],
-            text: .emptyParentheses, example: "pop_nsh()", support: notYet, "Takes the network service header off."),
+            text: .emptyParentheses, example: "pop_nsh()", "Takes the network service header off."),
         ActionDescription(
             ActionAttribute.meter, "METER", "meter", .fields(size: 4, [ActionField("meter ID", .host32)]),
             text: .decimal, example: "meter(1)",
@@ -118,9 +123,8 @@ package enum ActionTable {
             rules: [.other("with the flag 1: the rules of push_mpls")],
             effects: [
                 .other("the EtherType is the one given"),
-                .other("without the flag 1 the packet has no Ethernet header"),
+                .other("without the flag 1 the packet has neither an Ethernet header nor a VLAN tag"),
             ], example: "add_mpls(label=100,tc=0,ttl=64,bos=1,eth_type=0x8847)",
-            support: .partial("without the flag 1 it is refused"),
             """
             Puts a label stack entry in front: with the flag 1 of the network header, else of the whole packet. The \
             text has no flags.
@@ -150,9 +154,6 @@ package enum ActionTable {
 
     /// What the text form and messages call an action.
     package static func name(_ type: UInt16) -> String { row(type)?.name ?? "" }
-
-    private static let notYet = ActionDescription.Support.refused(
-        Errno.invalid, "this datapath does not support the action yet")
 
     private static let label = [
         ActionField("label stack entry", .network32),

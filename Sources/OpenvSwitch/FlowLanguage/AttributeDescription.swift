@@ -9,6 +9,8 @@ package struct AttributeDescription: Sendable {
     /// What the text form calls it; empty if it has no name there.
     package let name: String
     package let payload: Payload
+    /// The fields of a payload of fixed length, where they have places in a flow key.
+    package let fields: [KeyField]
     package let isRequired: Bool
     /// A sentence for the reader of the documentation.
     package let meaning: String
@@ -30,13 +32,14 @@ package struct AttributeDescription: Sendable {
     }
 
     init(
-        _ type: UInt16, _ constant: String, _ name: String, _ payload: Payload, isRequired: Bool = false,
-        _ meaning: String
+        _ type: UInt16, _ constant: String, _ name: String, _ payload: Payload, fields: [KeyField] = [],
+        isRequired: Bool = false, _ meaning: String
     ) {
         self.type = type
         self.constant = constant
         self.name = name
         self.payload = payload
+        self.fields = fields
         self.isRequired = isRequired
         self.meaning = meaning
     }

@@ -1,6 +1,6 @@
 import Netlink
 
-extension NSHHeader {
+extension NSHFields {
     /// Reads the attributes of `OVS_KEY_ATTR_NSH`; nil if they are no header.
     /// - Parameters:
     ///   - part: in a masked set each attribute holds two headers: 0 the value, 1 the mask.
@@ -32,7 +32,7 @@ extension NSHHeader {
 
     /// Writes the attributes of `OVS_KEY_ATTR_NSH`.
     /// - Parameter mask: for a masked set, what stands behind the value in each attribute.
-    func write(mask: NSHHeader?, to writer: inout MessageWriter) throws(NetlinkError) {
+    func write(mask: NSHFields?, to writer: inout MessageWriter) throws(NetlinkError) {
         try writer.append(NSHKeyAttribute.base, bytes: base + (mask?.base ?? []))
         if let context { try writer.append(NSHKeyAttribute.md1, bytes: context + (mask?.context ?? [])) }
         if let metadata { try writer.append(NSHKeyAttribute.md2, bytes: metadata) }
