@@ -20,7 +20,8 @@ extension ActionCompiler {
         guard !isMasked || payload.byteCount % 2 == 0 else {
             throw fault("value and mask differ in length", action, field: field)
         }
-        if let size = row.size, size != count {
+        // Of a label stack it is the outermost entry that is set.
+        if let size = field.type == KeyAttribute.mpls ? 4 : row.size, size != count {
             throw fault("the payload must be \(isMasked ? 2 * size : size) bytes", action, field: field)
         }
         if isMasked {
@@ -93,7 +94,9 @@ extension ActionCompiler {
             .ipv6(let source, let destination, let label, let proto, let trafficClass, let hopLimit, let fragment),
             let mask
         ):
-            guard label & 0xfff0_0000 == 0 else { throw fault("the flow label has more than 20 bits", action, field: field) }
+            guard label & 0xfff0_0000 == 0 else {
+                throw fault("the flow label has more than 20 bits", action, field: field)
+            }
             let all = IPv6Address(high: .max, low: .max)
             var edit = IPv6Edit(source: all, destination: all, label: 0xf_ffff, trafficClass: .max, hopLimit: .max)
             if case .ipv6(

@@ -47,7 +47,9 @@ extension ActionCompiler {
     ) throws(RequestError) {
         let payload = attribute.payload
         guard payload.byteCount == (isMasked ? 2 * size : size) else {
-            throw fault("the payload must be \(isMasked ? "a value and a mask of " : "")\(size) bytes", action, header: attribute)
+            throw fault(
+                "the payload must be \(isMasked ? "a value and a mask of " : "")\(size) bytes", action,
+                header: attribute)
         }
         guard isMasked else { return }
         for index in 0..<size {

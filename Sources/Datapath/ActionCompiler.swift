@@ -88,7 +88,7 @@ struct ActionCompiler {
         case ActionAttribute.popVLAN: instructions.append(.popVLAN)
         case ActionAttribute.pushMPLS, ActionAttribute.addMPLS: instructions.append(try pushMPLS(action, &current))
         case ActionAttribute.popMPLS: instructions.append(try popMPLS(action, &current))
-        case ActionAttribute.pushEthernet: 
+        case ActionAttribute.pushEthernet:
             instructions.append(.pushEthernet(source: row.value(0, action), destination: row.value(1, action)))
         case ActionAttribute.popEthernet: instructions.append(.popEthernet)
         case ActionAttribute.pushNSH: instructions.append(try pushNSH(action, current))

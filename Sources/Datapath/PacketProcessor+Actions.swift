@@ -181,7 +181,8 @@ extension ProcessorState {
             return HeaderEdit.popNSH(&working.packet, &working.offsets, key: &working.key)
         case .setNSH(let value, let mask):
             return HeaderEdit.setNSH(&working.packet, working.offsets, value: value, mask: mask, key: &working.key)
-        case .output, .userspace, .truncate, .drop, .fail, .clearConnection, .setPriority, .setMark, .recirculate, .hash,
+        case .output, .userspace, .truncate, .drop, .fail, .clearConnection, .setPriority, .setMark, .recirculate,
+            .hash,
             .meter, .sample, .clone, .checkPacketLength, .decrementTTL:
             return true
         }

@@ -92,7 +92,8 @@ extension Action {
 
     private static func setMasked(_ field: Attribute) -> Action? {
         if field.type == KeyAttribute.nsh {
-            guard let value = NSHFields(field.nested, part: 0, of: 2), let mask = NSHFields(field.nested, part: 1, of: 2)
+            guard let value = NSHFields(field.nested, part: 0, of: 2),
+                let mask = NSHFields(field.nested, part: 1, of: 2)
             else { return nil }
             return .setMasked(.nsh(value), mask: .nsh(mask))
         }

@@ -115,7 +115,7 @@ extension ActionDescription.Rule {
         case .ethernetHeader: "the packet must have an Ethernet header"
         case .noEthernetHeader: "the packet must have no Ethernet header"
         case .noVLANTag: "the packet must have no VLAN tag"
-        case .etherTypes(let types): "the packet must be known to be \(EtherType.names(types))"
+        case .etherTypes(let types): "the packet must be \(EtherType.names(types))"
         case .flowEtherTypes(let types): "the flow must be \(EtherType.names(types))"
         case .last: "it must be the last action of its list"
         case .other(let sentence): sentence

@@ -10,7 +10,7 @@ extension ActionTable {
                 UserspaceAttribute.portID, "OVS_USERSPACE_ATTR_PID", "pid", .exactly(4), isRequired: true,
                 "Netlink port ID that gets the upcall, in host byte order; not 0."),
             AttributeDescription(
-                UserspaceAttribute.userdata, "OVS_USERSPACE_ATTR_USERDATA", "userdata", .between(0, .max),
+                UserspaceAttribute.userdata, "OVS_USERSPACE_ATTR_USERDATA", "userdata", .between(0, 65_527),
                 """
                 Bytes that the upcall brings back as they are. The text names what is inside those of ovs-vswitchd, \
                 which are 48 bytes long: sFlow, slow_path, flow_sample, ipfix or controller.

@@ -42,7 +42,10 @@ package enum ActionTable {
             ActionAttribute.hash, "HASH", "hash",
             .fields(
                 size: 8,
-                [ActionField("algorithm", .host32, .named([0: "l4", 1: "sym_l4"])), ActionField("basis", .host32, at: 4)]),
+                [
+                    ActionField("algorithm", .host32, .named([0: "l4", 1: "sym_l4"])),
+                    ActionField("basis", .host32, at: 4),
+                ]),
             example: "hash(l4(0))",
             "Computes dp_hash from the packet's flow; sym_l4 the same for both directions."),
         ActionDescription(
@@ -58,7 +61,8 @@ package enum ActionTable {
                 .other("a packet with an Ethernet header must not become one of EtherType 0x6558"),
             ],
             effects: [
-                .other("the EtherType is the one given if it is that of MPLS and labels are left; else it is not known"),
+                .other(
+                    "the EtherType is the one given if it is that of MPLS and labels are left; else it is not known"),
                 .other("with the EtherType 0x6558 the packet has an Ethernet header"),
             ], example: "pop_mpls(eth_type=0x800)",
             "Takes the outermost label stack entry off; the EtherType says what is behind it."),
@@ -83,7 +87,7 @@ package enum ActionTable {
                 size: 12,
                 [ActionField("source", .ethernet), ActionField("destination", .ethernet, at: 6)]),
             rules: [.noEthernetHeader], effects: [.ethernetHeader(true)],
-            example: "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)", 
+            example: "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)",
             "Puts an Ethernet header in front of a packet that begins with its network header."),
         ActionDescription(
             ActionAttribute.popEthernet, "POP_ETH", "pop_eth", .fields(size: 0, []),
@@ -95,7 +99,7 @@ package enum ActionTable {
         ActionDescription(
             ActionAttribute.pushNSH, "PUSH_NSH", "push_nsh", .networkServiceHeader,
             rules: [
-                .other("the packet must have an Ethernet header, or be known to be IPv4, IPv6, NSH or MPLS"),
+                .other("the packet must have an Ethernet header, or be known to be IPv4, IPv6, NSH or unicast MPLS"),
                 .other("the header must have a base, and the metadata of its type"),
             ], effects: [.ethernetHeader(false), .vlanTag(false)],
             example: "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x1,si=255,c1=0x0,c2=0x0,c3=0x0,c4=0x0)",
@@ -103,8 +107,10 @@ package enum ActionTable {
         ActionDescription(
             ActionAttribute.popNSH, "POP_NSH", "pop_nsh", .fields(size: 0, []),
             rules: [
-                .etherTypes([EtherType.nsh]), .noEthernetHeader, .other("the flow's next protocol must be known: IPv4, IPv6, Ethernet, NSH or MPLS"),
-            ], effects: [.other("the packet has an Ethernet header if the next protocol is Ethernet; else it has none")],
+                .etherTypes([EtherType.nsh]), .noEthernetHeader,
+                .other("the flow's next protocol must be known: IPv4, IPv6, Ethernet, NSH or MPLS"),
+            ],
+            effects: [.other("the packet has an Ethernet header if the next protocol is Ethernet; else it has none")],
             text: .emptyParentheses, example: "pop_nsh()", "Takes the network service header off."),
         ActionDescription(
             ActionAttribute.meter, "METER", "meter", .fields(size: 4, [ActionField("meter ID", .host32)]),

@@ -48,7 +48,7 @@ package struct AttributeNest: Sendable {
 // MARK: Reading
 
 extension AttributeNest {
-    /// Reads the attributes inside `holder`.
+    /// Reads the attributes inside `holder`, which is an action.
     /// - Parameter name: what an error message calls the action.
     /// - Throws: the first fault, with its place.
     @_lifetime(copy holder)
@@ -69,16 +69,13 @@ extension AttributeNest {
         return set
     }
 
-    /// Checks what holds the attributes.
-    package func checkHolder(_ holder: Attribute, in name: String) throws(RequestError) {
+    /// Checks the action that holds the attributes.
+    private func checkHolder(_ holder: Attribute, in name: String) throws(RequestError) {
         if rules.contains(.marked), !holder.isMarkedNested {
-            throw RequestError(
-                Errno.invalid, "flow actions: \(name): its type must have the flag NLA_F_NESTED", offset: holder.offset)
+            throw fault("its type must have the flag NLA_F_NESTED", action: holder, in: name)
         }
         if rules.contains(.padded), holder.payload.byteCount & 3 != 0 {
-            throw RequestError(
-                Errno.invalid, "flow actions: \(name): the attributes inside must be padded to a multiple of 4 bytes",
-                offset: holder.offset)
+            throw fault("the attributes inside must be padded to a multiple of 4 bytes", action: holder, in: name)
         }
     }
 
@@ -125,6 +122,12 @@ extension AttributeNest {
     }
 
     private var lengthErrno: Int32? { rules.contains(.invalid) ? nil : Errno.range }
+
+    private func fault(_ sentence: String, action: Attribute, in name: String) -> RequestError {
+        RequestError(
+            Errno.invalid, "flow actions: \(name): \(sentence) (\(ActionTable.constant(action.type)))",
+            offset: action.offset)
+    }
 
     /// A fault of an attribute inside.
     /// - Parameter errno: `EINVAL` if nil.
