@@ -144,7 +144,7 @@ struct RandomActions<Source: RandomNumberGenerator> {
         chance(50)
             ? attribute(NSHKeyAttribute.base, [0, 63, 1, 3] + bytes(4)) + attribute(NSHKeyAttribute.md1, bytes(16))
             : attribute(NSHKeyAttribute.base, [0, 63, 2, 3] + bytes(4))
-                + attribute(NSHKeyAttribute.md2, bytes(4 * (1 + below(20))))
+                + attribute(NSHKeyAttribute.md2, [7] + bytes(3 + 4 * below(20)))
     }
 
     private mutating func connectionTracking() -> [UInt8] {
