@@ -84,7 +84,7 @@ public enum KeyExtraction {
 
     /// What the EtherType says is at `offsets.network`.
     @inline(__always)
-    private static func networkLayer(
+    static func networkLayer(
         _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
     ) {
         switch key.etherType {
