@@ -156,10 +156,10 @@ class _Maker:
         return frame, headers
 
     def add_mpls(self, source):
-        frame, headers = self.frame(source, snap=False)
+        frame, headers = self.frame(source, snap=False, mpls=[])
         while frame[0] >> 4 in (4, 6):
             # Behind a label stack that would be the version of IP.
-            frame, headers = self.frame(source, snap=False)
+            frame, headers = self.frame(source, snap=False, mpls=[])
         label = f"set_field:{self.rng.getrandbits(20)}->mpls_label,set_field:{self.rng.getrandbits(3)}->mpls_tc"
         self.rule(f",dl_type={headers.ether_type:#x}" if not headers.vlans else "", self.output(0.3), "encap(mpls)",
                   label, "encap(ethernet)", self.addresses(), self.output())
