@@ -4,7 +4,7 @@ import OpenvSwitch
 // Label stacks pushed and popped. After the last label there is no telling what follows.
 
 extension ActionCompiler {
-    /// `OVS_ACTION_ATTR_PUSH_MPLS`, and `OVS_ACTION_ATTR_ADD_MPLS` where it means the same.
+    /// `OVS_ACTION_ATTR_PUSH_MPLS` and `OVS_ACTION_ATTR_ADD_MPLS`, which means the same if its flag says so.
     func pushMPLS(_ action: Attribute, _ current: inout Current) throws(RequestError) -> Instruction {
         let name = action.type == ActionAttribute.addMPLS ? "add_mpls" : "push_mpls"
         guard action.payload.byteCount == 8, let entry: UInt32 = action.payload.loadBigEndian(at: 0),
@@ -13,9 +13,7 @@ extension ActionCompiler {
         else { throw fail("\(name): the payload must be 8 bytes", action) }
         guard etherType.isMPLS else { throw fail("\(name): the EtherType is neither 0x8847 nor 0x8848", action) }
         if action.type == ActionAttribute.addMPLS, tunnelFlags & Self.networkLayerTunnel == 0 {
-            throw fail(
-                "add_mpls: without the flag 1 the whole frame would become the payload of a packet without Ethernet"
-                    + " header, and this datapath does not support such packets yet", action)
+            return pushMPLSInFront(entry: entry, etherType: etherType, &current)
         }
         guard !current.hasVLAN else { throw fail("\(name): the packet has a VLAN tag", action) }
         switch current.etherType {
@@ -42,6 +40,7 @@ extension ActionCompiler {
         guard etherType != EtherType.transparentEthernet || !current.hasEthernet else {
             throw fail("pop_mpls: a packet with an Ethernet header does not become an Ethernet frame", action)
         }
+        if etherType == EtherType.transparentEthernet { current.hasEthernet = true }
         current.labels -= 1
         current.etherType = etherType.isMPLS && current.labels != 0 ? etherType : 0
         return .popMPLS(etherType: etherType)

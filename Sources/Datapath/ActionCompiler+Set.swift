@@ -11,6 +11,7 @@ extension ActionCompiler {
         guard let field = try run.nextOrInvalid() else { throw fail("set: there is no field", action) }
         guard run.rest.byteCount == 0 else { throw fail("set: there is more than one field", action) }
 
+        if field.type == KeyAttribute.nsh { return try setNSH(field, isMasked: isMasked, current) }
         let payload = field.payload
         let count = isMasked ? payload.byteCount / 2 : payload.byteCount
         guard !isMasked || payload.byteCount % 2 == 0 else { throw fail("set: value and mask differ in length", field) }

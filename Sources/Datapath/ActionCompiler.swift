@@ -100,6 +100,10 @@ struct ActionCompiler {
             instructions.append(.popVLAN)
         case ActionAttribute.pushMPLS, ActionAttribute.addMPLS: instructions.append(try pushMPLS(action, &current))
         case ActionAttribute.popMPLS: instructions.append(try popMPLS(action, &current))
+        case ActionAttribute.pushEthernet: instructions.append(try pushEthernet(action, &current))
+        case ActionAttribute.popEthernet: instructions.append(try popEthernet(action, &current))
+        case ActionAttribute.pushNSH: instructions.append(try pushNSH(action, &current))
+        case ActionAttribute.popNSH: instructions.append(try popNSH(action, &current))
         case ActionAttribute.trunc:
             let length: UInt32 = try exact(action)
             guard length >= 14 else {
@@ -171,8 +175,7 @@ struct ActionCompiler {
 
     /// Names of actions that are known and not supported.
     private static let unsupported: [UInt16: String] = [
-        ActionAttribute.ct: "ct", ActionAttribute.ctClear: "ct_clear", ActionAttribute.pushEthernet: "push_eth",
-        ActionAttribute.popEthernet: "pop_eth", ActionAttribute.pushNSH: "push_nsh", ActionAttribute.popNSH: "pop_nsh",
+        ActionAttribute.ct: "ct", ActionAttribute.ctClear: "ct_clear",
     ]
 
     private func exact<T: FixedWidthInteger & BitwiseCopyable>(_ action: Attribute) throws(RequestError) -> T {

@@ -1,3 +1,4 @@
+import Netlink
 import OpenvSwitch
 import Packets
 import Synchronization
@@ -91,7 +92,7 @@ extension ProcessorState {
                     break loop
                 }
             default:
-                result = edit(step, &working)
+                result = unsafe edit(step, program, &working)
                 guard result == 0 else { break loop }
             }
         }
@@ -102,13 +103,17 @@ extension ProcessorState {
 
     /// Changes a header.
     /// - Returns: 0 or an error number: `EINVAL` if the header is not there, `ENOMEM` if there is no free slot.
-    private mutating func edit(_ step: Instruction, _ working: inout Working) -> Int32 {
+    private mutating func edit(
+        _ step: Instruction, _ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working
+    ) -> Int32 {
         guard ownPacket(&working) else { return Errno.noMemory }
-        return change(step, &working) ? 0 : Errno.invalid
+        return unsafe change(step, program, &working) ? 0 : Errno.invalid
     }
 
     /// Changes a header of a packet that may be changed. False if the header is not there.
-    private func change(_ step: Instruction, _ working: inout Working) -> Bool {
+    private func change(
+        _ step: Instruction, _ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working
+    ) -> Bool {
         switch step {
         case .setEthernet(let source, let sourceMask, let destination, let destinationMask):
             return HeaderEdit.setEthernet(
@@ -151,6 +156,27 @@ extension ProcessorState {
         case .popMPLS(let etherType):
             working.isKeyStale = true
             return HeaderEdit.popMPLS(&working.packet, &working.offsets, etherType: etherType, key: &working.key)
+        case .pushMPLSInFront(let entry, let etherType):
+            working.isKeyStale = true
+            return HeaderEdit.pushMPLSInFront(
+                &working.packet, &working.offsets, entry: entry, etherType: etherType, key: &working.key)
+        case .pushEthernet(let source, let destination):
+            working.isKeyStale = true
+            return HeaderEdit.pushEthernet(
+                &working.packet, &working.offsets, source: source, destination: destination, key: &working.key)
+        case .popEthernet:
+            working.isKeyStale = true
+            return HeaderEdit.popEthernet(&working.packet, &working.offsets, key: &working.key)
+        case .pushNSH(let base, let start, let count):
+            working.isKeyStale = true
+            let metadata = unsafe program.pointee.span.clamped(start..<(start &+ count))
+            return HeaderEdit.pushNSH(
+                &working.packet, &working.offsets, base: base, metadata: metadata, key: &working.key)
+        case .popNSH:
+            working.isKeyStale = true
+            return HeaderEdit.popNSH(&working.packet, &working.offsets, key: &working.key)
+        case .setNSH(let value, let mask):
+            return HeaderEdit.setNSH(&working.packet, working.offsets, value: value, mask: mask, key: &working.key)
         case .output, .userspace, .truncate, .drop, .setPriority, .setMark, .recirculate, .hash, .meter, .sample,
             .clone, .checkPacketLength, .decrementTTL:
             return true
@@ -221,9 +247,10 @@ extension ProcessorState {
     private func extractKey(_ working: inout Working) -> Bool {
         var key = FlowKey(metadataOf: working.key)
         let packet = working.packet
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
-            return false
-        }
+        guard
+            let offsets = KeyExtraction.extract(
+                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &key)
+        else { return false }
         working.key = key
         working.offsets = offsets
         working.isKeyStale = false
@@ -247,7 +274,7 @@ extension ProcessorState {
         return unsafe meter.pointee.admits(length: working.packet.length, now: now, reader: reader)
     }
 
-    /// Whether a packet is longer than so many bytes, its Ethernet header included. Of one that stands for several it
+    /// Whether a packet is longer than so many bytes, all its headers included. Of one that stands for several it
     /// is enough that each of these is not.
     private func exceeds(_ working: borrowing Working, _ limit: Int) -> Bool {
         let packet = working.packet
