@@ -3,6 +3,7 @@
 Thousands of random pairs. `ACTION_SEED=S` takes the seed S in the place of a fresh one.
 """
 
+import itertools
 import os
 import random
 import re
@@ -16,6 +17,7 @@ from frames import QINQ, VLAN, Malformed
 from openvswitch import needs_martlet
 
 COUNT = 1000
+TOGETHER = 40  # More than a batch.
 # Keys and actions that Martlet has not yet.
 ABSENT = re.compile(r"nsh\(|push_eth|pop_eth|add_mpls")
 
@@ -55,12 +57,26 @@ class OVSActions(unittest.TestCase):
             # Open vSwitch does not parse them, Martlet's own command does.
             self.ours.world.dpctl("add-flow", "dp0", *flow)
         missed = self.theirs.missed(), self.ours.missed()
-        failures = []
+        failures, alone = [], []
         for case in cases:
-            expected, actual = self.theirs.play(case.frame), self.ours.play(case.frame)
-            failures += self.judge(case, expected, actual)
+            alone.append(self.ours.play(case.frame))
+            failures += self.judge(case, self.theirs.play(case.frame), alone[-1])
         self.report(failures, cases)
         self.assertEqual((self.theirs.missed(), self.ours.missed()), missed, "a frame found no flow")
+        self.assert_company_changes_nothing(cases, alone)
+
+    def assert_company_changes_nothing(self, cases, alone):
+        """Frames that Martlet finds together, in a batch, become what each became by itself."""
+        for first in range(0, len(cases), TOGETHER):
+            received = self.ours.play(*(case.frame for case in cases[first:first + TOGETHER]))
+            expected = {number: sum((each[number] for each in alone[first:first + TOGETHER]), []) for number in PORTS}
+            for number in PORTS:
+                if received[number] != expected[number]:
+                    self.fail(f"cases {first} to {first + TOGETHER - 1} of ACTION_SEED={cases[0].seed}, together: "
+                              f"port {number}\n" + "\n".join(
+                                  f"  expected {one.hex() if one else None}\n  got      {other.hex() if other else None}"
+                                  for one, other in itertools.zip_longest(expected[number], received[number])
+                                  if one != other))
 
     def test_rules(self):
         """Actions that Open vSwitch makes of OpenFlow rules."""
