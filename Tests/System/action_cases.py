@@ -1,8 +1,8 @@
 """Random lists of actions that are valid for a frame, as text of a datapath's flows.
 
 A generator follows the frame's headers from action to action as the kernel's validation does, so that a datapath that
-refuses a list is wrong. Each action is a pair of texts, theirs (Open vSwitch's own datapath) and ours, which differ where
-Open vSwitch 3.1 has no such action and another to the same effect, or where the kernel's datapath does another thing:
+refuses a list is wrong. Each action is a pair of texts, theirs (Open vSwitch's own datapath) and ours. They differ
+where Open vSwitch 3.1 has another action to the same effect, or where the kernel's datapath does another thing:
 
 - `dec_ttl` is in 3.1 a set action to a TTL that is known here; `hash`, which no frame shows, is nothing.
 - `trunc` limits the next output wherever that stands: in a nested list, behind a recirculation, when the packet has
@@ -72,6 +72,7 @@ class _Generator:
     def __init__(self, rng, case, in_port, ports):
         self.rng, self.case, self.in_port, self.ports = rng, case, in_port, ports
         self.recirculations = 0
+        self.ended = False  # No action of the list comes into effect any more.
 
     def flow(self, recirculation, ethernet, state, length):
         key = f"{recirculation},in_port({self.in_port}),{ethernet},{state.headers.key()}"
@@ -82,11 +83,10 @@ class _Generator:
         self.case.flows[place] = (key, theirs or "clone()", ours or "clone()")
 
     def list(self, state, length, depth):
-        """A list's two texts."""
+        """Two texts of a list."""
         actions = []
         for _ in range(length):
-            chosen = self.rng.choices(*self.choices(state, depth))[0]
-            made = chosen(state, depth)
+            made = self.rng.choices(*self.choices(state, depth))[0](state, depth)
             actions += made if isinstance(made, list) else [(made, made)]
             if self.ended:
                 break
@@ -96,16 +96,14 @@ class _Generator:
         self.ended = False
         return ",".join(each for each, _ in actions if each), ",".join(each for _, each in actions if each)
 
-    ended = False
-
     def choices(self, state, depth):
         """What may come next, and how often."""
         headers = state.headers
         what = {self.output: 6, self.set_ethernet: 3, self.trunc: 2, self.metadata: 0.7, self.hash: 0.3}
         if len(headers.vlans) < 3 and not headers.snap:
             what[self.push_vlan] = 2
-        if headers.vlans or not headers.snap:
-            what[self.pop_vlan] = 2 if headers.vlans else 0.2
+        # Without a tag it does nothing.
+        what[self.pop_vlan] = 2 if headers.vlans else 0.2
         if headers.mpls:
             what[self.set_mpls] = 5
         elif headers.layer3 in (IPV4, IPV6):
@@ -181,13 +179,10 @@ class _Generator:
         return [("", self.rng.choice(("hash(l4(7))", "hash(sym_l4(7))")))]
 
     def decrement_ttl(self, state, depth):
-        """Open vSwitch has no such action before 3.2; with a TTL that is known there is another for it."""
         headers = state.headers
-        is_ip = not headers.mpls and headers.layer3 in (IPV4, IPV6)
-        expired = state.copy()
-        theirs, ours = self.list(expired, 2, depth + 1)
+        theirs, ours = self.list(state.copy(), 2, depth + 1)
         ours = f"dec_ttl(le_1({ours or 'drop'}))"
-        if not is_ip:
+        if headers.mpls or headers.layer3 not in (IPV4, IPV6):
             return [("", ours)]
         if state.ttl <= 1:
             self.ended = True

@@ -43,12 +43,10 @@ class Comparison:
             received = self.ours.play(*(case.frame for case in cases[first:first + TOGETHER]))
             expected = {number: sum((each[number] for each in alone[first:first + TOGETHER]), []) for number in PORTS}
             for number in PORTS:
-                if received[number] != expected[number]:
-                    self.fail(f"cases {first} to {first + TOGETHER - 1} of ACTION_SEED={cases[0].seed}, together: "
-                              f"port {number}\n" + "\n".join(
-                                  f"  expected {one.hex() if one else None}\n  got      {other.hex() if other else None}"
-                                  for one, other in itertools.zip_longest(expected[number], received[number])
-                                  if one != other))
+                pairs = [(one and one.hex(), other and other.hex()) for one, other in itertools.zip_longest(
+                    expected[number], received[number]) if one != other]
+                self.assertEqual(pairs, [], f"port {number}, cases {first} to {first + TOGETHER - 1} together, of "
+                                 f"ACTION_SEED={cases[0].seed}: expected, and got")
 
 
 def fresh_seed():

@@ -9,7 +9,7 @@ import dataclasses
 import struct
 
 from frames import (ARP, ICMP, ICMPV6, IPV4, IPV6, MPLS, MPLS_MULTICAST, QINQ, SCTP, TCP, UDP, VLAN, Malformed,
-                    _pseudo_header, check_transport, crc32c, internet_checksum, ones_complement_sum)
+                    pseudo_header, check_transport, crc32c, internet_checksum, ones_complement_sum)
 
 OTHER, NSH, SNAP = 0x88B5, 0x894F, b"\xaa\xaa\x03\0\0\0"
 EXTENSIONS = HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
@@ -46,7 +46,7 @@ class Headers:
         return None if self.fragment == "later" or self.mpls else TRANSPORT_NAME.get(self.protocol)
 
     def key(self):
-        """The part of a flow key from the EtherType on, as text. Only what the headers are is in it, not their fields."""
+        """The part of a flow key from the EtherType on, as text: what the headers are, not their fields."""
         text = f"eth_type({self.ether_type:#06x})"
         if self.mpls:
             entries = (f"label={each >> 12},tc={each >> 9 & 7},ttl={each & 0xFF},bos={each >> 8 & 1}"
@@ -182,7 +182,7 @@ def _transport(rng, headers, source, destination, icmp):
             + rng.randbytes(4) + payload, 2
     else:
         return number, payload
-    pseudo = b"" if number == ICMP else _pseudo_header(source, destination, number, len(body))
+    pseudo = b"" if number == ICMP else pseudo_header(source, destination, number, len(body))
     checksum = internet_checksum(pseudo + body)
     if number == UDP:
         checksum = checksum or 0xFFFF
@@ -217,7 +217,7 @@ def extension_size(number, length):
 def check(frame, cut=False, wrong=False):
     """Fails unless all lengths and checksums of a frame are right.
 
-    `cut`: something may be missing at its end. `wrong`: the checksum of the transport layer was not right before either.
+    `cut`: something may be missing at its end. `wrong`: the checksum of the transport layer was never right.
     """
     try:
         at = 12

@@ -70,7 +70,7 @@ class OVSActionOffloads(unittest.TestCase):
         addresses = data[network + 12:start] if fields["eth_type"] == IPV4 else data[network + 8:start]
         half = len(addresses) // 2
         # What is there is the sum of the pseudo header; whoever finishes it adds the rest.
-        pseudo = frames.ones_complement_sum(frames._pseudo_header(
+        pseudo = frames.ones_complement_sum(frames.pseudo_header(
             addresses[:half], addresses[half:], protocol, len(data) - start))
         at = start + CHECKSUM[protocol]
         data = data[:at] + struct.pack(">H", pseudo) + data[at + 2:]

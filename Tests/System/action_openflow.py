@@ -108,12 +108,12 @@ class _Maker:
     def nsh(self):
         rng = self.rng
         if rng.random() < 0.5:
-            fields = [f"set_field:{rng.getrandbits(32):#x}->nsh_c{number}" for number in range(1, 5) if rng.random() < 0.5]
+            fields = [f"set_field:{rng.getrandbits(32):#x}->nsh_c{number}" for number in range(1, 5)]
             header = "encap(nsh(md_type=1))"
         else:
             fields = []
             # 3.1 prints no leading zeros.
-            options = "".join(f",tlv({rng.getrandbits(16) | 0x8000:#x},{rng.getrandbits(7)},0x{rng.randbytes(size).hex()})"
+            options = "".join(f",tlv({rng.randrange(32768, 65536)},{rng.getrandbits(7)},0x{rng.randbytes(size).hex()})"
                               for size in rng.choices((4, 8, 12), k=rng.choice((1, 2))))
             header = f"encap(nsh(md_type=2{options}))"
         fields += [f"set_field:{rng.getrandbits(24):#x}->nsh_spi", f"set_field:{rng.getrandbits(8)}->nsh_si",
@@ -135,7 +135,10 @@ class _Maker:
         kind = rng.choice((1, 2, 3))
         while True:
             headers = Headers(layer3={1: IPV4, 2: IPV6}.get(kind))
-            inner, headers = random_frame(rng, rng.randbytes(6)) if kind == 3 else (random_network(rng, headers), headers)
+            if kind == 3:
+                inner, headers = random_frame(rng, rng.randbytes(6))
+            else:
+                inner = random_network(rng, headers)
             if headers.fragment != "any":
                 break
         options = rng.choice((b"", b"\x10\0\x0a\x04\x12\x34\x56\x78", bytes.fromhex("20001408fedcba9876543210")))
@@ -179,8 +182,8 @@ def datapath_flows(lines):
     for line in lines:
         key, actions = re.fullmatch(r"ufid:[-0-9a-f]+, (.*), packets:.*, actions:(.*?)(?:, dp-extra-info:.*)?",
                                     line).groups()
-        # A packet type is whether there is an Ethernet header; the flags of TCP are always with TCP; what has no mask may
-        # be what a datapath has not.
+        # A packet type is whether there is an Ethernet header; what has no mask may be what a datapath has not; the
+        # flags of TCP are always with TCP.
         key = re.sub(r"packet_type\([^)]*\),|\w+\(0/0\),", "", key)
         # The kernel wants the rest of a neighbour discovery whatever the code is, which Open vSwitch has for 0 alone.
         key = re.sub(r"icmpv6\(type=13[56]/0,code=[1-9]\d*/0\)", "icmpv6()", key)

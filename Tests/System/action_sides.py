@@ -28,7 +28,8 @@ class Side:
     def start(self):
         """After this the datapath takes flows, and keeps them."""
         everywhere = ",".join(str(self.numbers[number]) for number in PORTS)
-        self.sentinel = f"recirc_id(0),in_port({self.numbers[1]}),eth(src=06:ff:ff:ff:ff:ff),eth_type(0x88b6) {everywhere}"
+        self.sentinel = (f"recirc_id(0),in_port({self.numbers[1]}),eth(src=06:ff:ff:ff:ff:ff),eth_type(0x88b6) "
+                         + everywhere)
         self.add_flows([self.sentinel])
         self.play()
 
