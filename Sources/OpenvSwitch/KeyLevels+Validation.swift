@@ -17,22 +17,9 @@ extension KeyLevels {
         for row in rows where maskAttributes.contains(KeyAttributeSet(row.type)) {
             let isInKey = present.contains(KeyAttributeSet(row.type))
             guard row.presence.isAllowed(in: mask, over: key, isInKey: isInKey) else {
-                throw maskLevels.fail(row.presence.maskFault(isInKey: isInKey), row.type)
+                let fault = isInKey ? row.presence.maskRule : "the key has none"
+                throw maskLevels.fail("the mask must not have it: \(fault)", row.type)
             }
-        }
-    }
-}
-
-extension KeyDescription.Presence {
-    /// Why a mask may not have the attribute.
-    fileprivate func maskFault(isInKey: Bool) -> String {
-        guard isInKey else { return "the mask names it, and the key has none" }
-        return switch self {
-        case .network: "it can be matched only with an exact EtherType, and one that has it"
-        case .transport: "it can be matched only with an exact IP protocol, and one that has it"
-        case .neighbourDiscovery: "it can be matched only with an exact ICMPv6 type, 135 or 136"
-        case .connectionTuple: "it cannot be matched in neighbour discovery"
-        default: "it cannot be matched"
         }
     }
 }

@@ -142,19 +142,26 @@ extension HeaderEditTests {
         try expectKeyFollows(popped)
     }
 
-    @Test func pushMPLSEndsWithTheHeadroom() throws {
+    /// The headroom holds 28 entries.
+    @Test func pushMPLSGoesOnBehindTheHeadroom() throws {
         let result = try edit(Build.tcp4) { packet, offsets, key in
-            for _ in 0..<28 {
+            for _ in 0..<100 {
                 if !HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key) { return false }
             }
-            let before = packet.array
-            #expect(!HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key))
-            #expect(packet.array == before)
             return true
         }
         #expect(result.done)
-        #expect(result.frame.count == Build.tcp4.count + 112)
+        let entries = (0..<100).flatMap { _ in Build.big(UInt32(1)) }
+        #expect(result.frame == Array(Build.tcp4[..<12]) + [0x88, 0x47] + entries + Build.tcp4[14...])
         try expectKeyFollows(result)
+    }
+
+    @Test func pushMPLSEndsWithTheSlot() throws {
+        let frame = Build.tcp4 + [UInt8](repeating: 0, count: Packet.maximumLength - 2 - Build.tcp4.count)
+        let result = try edit(frame) { packet, offsets, key in
+            HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key)
+        }
+        #expect(!result.done && result.frame == frame)
     }
 
     @Test func absentLabelStacksAreRefused() throws {
