@@ -113,8 +113,9 @@ class _Maker:
         else:
             fields = []
             # 3.1 prints no leading zeros.
-            options = "".join(f",tlv({rng.randrange(32768, 65536)},{rng.getrandbits(7)},0x{rng.randbytes(size).hex()})"
-                              for size in rng.choices((4, 8, 12), k=rng.choice((1, 2))))
+            options = "".join(",tlv({:#x},{},0x{})".format(
+                rng.randrange(0x8000, 0x10000), rng.getrandbits(7), rng.randbytes(size).hex())
+                for size in rng.choices((4, 8, 12), k=rng.choice((1, 2))))
             header = f"encap(nsh(md_type=2{options}))"
         fields += [f"set_field:{rng.getrandbits(24):#x}->nsh_spi", f"set_field:{rng.getrandbits(8)}->nsh_si",
                    f"set_field:{rng.choice((1, 2, 63))}->nsh_ttl"]
