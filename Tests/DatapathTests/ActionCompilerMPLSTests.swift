@@ -88,10 +88,39 @@ import Testing
         }
     }
 
-    /// Around the whole frame only a packet without Ethernet header could carry the label.
-    @Test func addingAroundTheFrameIsNotSupported() {
-        for flags in [UInt16(0), 2, 0xfffe] { refused([add(flags)], for: frame(EtherType.ipv4), "without the flag 1") }
-        for flags in [UInt16(1), 3, 0xffff] { accepted([add(flags)], for: frame(EtherType.ipv4)) }
+    /// Without the flag 1 the label is put in front of the Ethernet header, whatever the frame is.
+    @Test func addingInFrontOfTheFrame() throws {
+        for flags in [UInt16(0), 2, 0xfffe] {
+            guard
+                case .pushMPLSInFront(0x64140, 0x8847) = try #require(
+                    try compile([add(flags)], for: frame(0x1234)).first)
+            else {
+                Issue.record("flags \(flags)")
+                continue
+            }
+        }
+        for flags in [UInt16(1), 3, 0xffff] {
+            guard
+                case .pushMPLS(0x64140, 0x8847) = try #require(
+                    try compile([add(flags)], for: frame(EtherType.ipv4)).first)
+            else {
+                Issue.record("flags \(flags)")
+                continue
+            }
+        }
+        let frame = frame(EtherType.ipv4)
+        refused([add(0), .popVLAN], for: frame, "pop_vlan: the packet has no Ethernet header")
+        refused([add(0), v4], for: frame, "the flow is not IPv4")
+        // The stack has one label, whatever the frame has.
+        let labelled = self.frame(EtherType.mplsUnicast, labels: 3)
+        accepted([add(0), set, pop(EtherType.mplsUnicast)], for: labelled)
+        refused([add(0), pop(EtherType.mplsUnicast), set], for: labelled, "not known to be MPLS")
+        accepted([add(0), add(0), pop(EtherType.mplsUnicast), set], for: labelled)
+        // A tag is inside; and behind the last label there is an Ethernet header again.
+        var tagged = frame
+        (tagged.vlanTPID, tagged.vlanTCI) = (EtherType.vlan, 0x1005)
+        accepted([add(0), pop(EtherType.transparentEthernet), .popVLAN], for: tagged)
+        accepted([add(0), push, add(1)], for: tagged)
     }
 
     @Test func aVLANTagIsInTheWay() {

@@ -110,9 +110,6 @@ import Testing
         // Known, and not there yet: said so by name.
         for (type, name) in [
             (ActionAttribute.ct, "ct:"), (ActionAttribute.ctClear, "ct_clear:"),
-            (ActionAttribute.pushEthernet, "push_eth:"),
-            (ActionAttribute.popEthernet, "pop_eth:"), (ActionAttribute.pushNSH, "push_nsh:"),
-            (ActionAttribute.popNSH, "pop_nsh:"),
         ] {
             let error = fault([.other(type, [0, 0, 0, 0])], for: ethernet)
             #expect(error?.errno == Errno.invalid)
