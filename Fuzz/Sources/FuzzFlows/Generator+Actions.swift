@@ -70,8 +70,8 @@ extension Generator {
             if depth < 20 { list(&inner, depth: depth + marks.count) }
             for mark in marks.reversed() { end(mark) }
         case 52:
-            // The list so far once more.
-            if out.count < Self.maximumBytes / 2, depth == 0 { out += out }
+            // The list so far once more: so many edits and outputs that copies run out.
+            if out.count < 2 * Self.maximumBytes, depth == 0 { out += out }
         case 53: put(Act.drop, native(UInt32(source.byte())))
         case 54, 55: ethernet(&shape)
         case 56, 57: nsh(&shape)

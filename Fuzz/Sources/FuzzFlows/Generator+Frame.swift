@@ -6,7 +6,9 @@ extension Generator {
         if shape.hasEthernet {
             bytes += shape.macs[6...] + shape.macs[..<6]
             for tag in shape.tags { bytes += network(tag.tpid) + network(tag.tci & 0xefff) }
-            bytes += network(shape.etherType == Ether.ieee8022 ? UInt16(header.count) : shape.etherType)
+            let isLength = shape.isSNAP || shape.etherType == Ether.ieee8022
+            bytes += network(isLength ? UInt16(header.count) : shape.etherType)
+            if shape.isSNAP { bytes += [0xaa, 0xaa, 3, 0, 0, 0] + network(shape.etherType) }
         }
         bytes += header
         let padding = source.byte()
@@ -45,9 +47,12 @@ extension Generator {
             payload = [next, 0] + (shape.fragment == 1 ? [0, 1] : [0, 8]) + [0, 0, 0, 1] + payload
             next = 44
         }
-        if shape.hasHopByHop {
-            payload = [next, 0, 1, 4, 0, 0, 0, 0] + payload
-            next = 0
+        for header in shape.extensionHeaders.reversed() {
+            // One unit of eight bytes; of authentication the unit is four. A routing header has a segment left.
+            payload =
+                [next, header == 51 ? 1 : 0, header == 43 ? 0 : 1, header == 43 ? 1 : 4, 0, 0, 0, 0]
+                + zeros(header == 51 ? 4 : 0) + payload
+            next = header
         }
         return [0x60 | shape.tos >> 4, shape.tos << 4, 0, 0] + network(UInt16(payload.count)) + [next, shape.ttl]
             + shape.address6.source + shape.address6.destination + payload

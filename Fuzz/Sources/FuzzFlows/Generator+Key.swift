@@ -118,7 +118,7 @@ extension Generator {
             put(
                 Key.ipv6,
                 shape.address6.source + shape.address6.destination + zeros(4) + [proto, tos, ttl, fragment])
-            if shape.variant & 64 == 0 { put(Key.extensionHeaders, native(shape.extensionHeaders)) }
+            if shape.variant & 64 == 0 { put(Key.extensionHeaders, native(shape.extensionHeaderBits)) }
         case Ether.arp, Ether.rarp: put(Key.arp, shape.arp + [0, 1] + shape.macs + [0, 0])
         case Ether.mpls, Ether.mplsMulticast: put(Key.mpls, Array(shape.stack.prefix(12)))
         case Ether.nsh: nshKey()
@@ -161,8 +161,20 @@ extension Generator {
     /// A mask over a key: for each of its attributes one that says how much of it counts; nil for none.
     mutating func mask(over key: [UInt8]) -> [UInt8]? {
         let style = source.byte()
-        guard style & 3 != 0 else { return nil }
-        return alone { $0.mask(key, isSimple: style & 3 == 1, level: 0) }
+        switch style & 7 {
+        case 0, 1: return nil
+        case 2, 3: return alone { $0.mask(key, isSimple: true, level: 0) }
+        case 4:
+            // A wide flow: where the packet is in its way, and perhaps what it is, as recirculation needs it.
+            let isTyped = style & 8 != 0
+            let wide = attributes(in: key).filter {
+                $0.type == Key.recircID || isTyped && [Key.etherType, Key.vlan, Key.encap].contains($0.type)
+            }
+            return alone { generator in
+                generator.mask(wide.flatMap { encoded($0.type, $0.payload) }, isSimple: true, level: 0)
+            }
+        default: return alone { $0.mask(key, isSimple: false, level: 0) }
+        }
     }
 
     private mutating func mask(_ key: [UInt8], isSimple: Bool, level: Int) {

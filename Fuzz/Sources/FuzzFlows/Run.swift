@@ -64,6 +64,7 @@ struct Run {
         case 28: meter()
         case 29: settings()
         case 30: dumpInPieces()
+        case 31 where what >= 0xe0: crowd()
         default: bed.host.advanceClock(by: UInt64(generator.source.byte()))
         }
     }
@@ -84,6 +85,18 @@ struct Run {
             generator.flowOptions()
         }
         flow(Cmd.new, attributes)
+    }
+
+    /// As many flows as make tables grow.
+    private mutating func crowd() {
+        let key = generator.key()
+        snapshot = nil
+        for priority in 0..<(UInt32(generator.source.byte()) & 63) {
+            let attributes =
+                encoded(FlowAttr.key, encoded(Key.priority, native(priority)) + key) + encoded(FlowAttr.actions, [])
+            // A key that has a priority already has two then, and is refused.
+            _ = bed.transact(bed.request(.flow, Cmd.new, Flag.request, attributes), isReplied: false)
+        }
     }
 
     private mutating func setFlow() {
@@ -160,8 +173,8 @@ struct Run {
             offload.flags = generator.source.byte() & 1
             offload.segmentation = generator.source.pick([1, 4, 5, 0, 3])
             offload.segmentSize = UInt16(generator.source.byte()) << 2
-            offload.checksumStart = generator.source.pick([34, 54, 38, 14, 58])
-            offload.checksumOffset = generator.source.pick([16, 6])
+            offload.checksumStart = generator.source.pick([34, 54, 38, 14, 58, 62])
+            offload.checksumOffset = generator.source.pick([16, 6, 8])
             offload.headerLength = UInt16(generator.source.byte())
         }
         let port = Int(generator.source.byte() & 3)
@@ -185,7 +198,7 @@ struct Run {
         } else if which & 6 == 4 {
             attributes = encoded(types[0], bytes) + encoded(types[1], generator.actions())
         }
-        if which & 1 != 0 { attributes += encoded(PacketAttr.packet, generator.frame().dropLast(0)) }
+        if which & 1 != 0 { attributes += encoded(PacketAttr.packet, Array(generator.frame().prefix(65_531))) }
         let flags = Flag.request | (which & 8 != 0 ? Flag.echo : 0) | (which & 16 != 0 ? Flag.ack : 0)
         let command = which >> 5
         guard attributes.count < 65_000 else { return }

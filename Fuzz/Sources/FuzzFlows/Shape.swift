@@ -17,9 +17,10 @@ struct Shape {
     var icmpType: UInt8 = 8
     var icmpCode: UInt8 = 0
     var tcpFlags: UInt16 = 0x12
-    /// `OFPIEH12_*` of what `frame` writes.
-    var extensionHeaders: UInt16 { hasHopByHop ? 64 : 0 }
-    var hasHopByHop = false
+    /// IPv6 extension headers by their numbers, in the order in which they stand.
+    var extensionHeaders: [UInt8] = []
+    /// The EtherType stands behind a SNAP header.
+    var isSNAP = false
 
     var isMPLS: Bool { etherType == Ether.mpls || etherType == Ether.mplsMulticast }
     var isIP: Bool { etherType == Ether.ipv4 || etherType == Ether.ipv6 }
@@ -31,6 +32,7 @@ struct Shape {
         let kind = source.byte()
         etherType = Self.etherTypes[Int(kind & 15)]
         hasEthernet = kind & 0xc0 != 0x40
+        isSNAP = kind & 0xf0 == 0xf0
         let tagged = source.byte()
         let count = tagged & 7
         for _ in 0..<(count < 4 ? 0 : Int(count - 4)) {
@@ -42,7 +44,7 @@ struct Shape {
         if etherType == Ether.ipv4, proto == 58 { proto = 1 }
         let flags = source.byte()
         fragment = [0, 0, 0, 0, 0, 1, 2, 0][Int(flags & 7)]
-        hasHopByHop = flags & 8 != 0
+        if flags & 8 != 0 { extensionHeaders = Self.chains[Int(source.byte()) % Self.chains.count] }
         icmpType = [8, 135, 136, 0][Int(flags >> 4 & 3)]
         icmpCode = flags >> 7
         variant = source.byte()
@@ -57,6 +59,16 @@ struct Shape {
         Ether.ipv4, Ether.ipv4, Ether.ipv4, Ether.ipv4, Ether.ipv6, Ether.ipv6, Ether.ipv6, Ether.arp, Ether.mpls,
         Ether.mpls, Ether.mplsMulticast, Ether.nsh, Ether.rarp, 0x1234, Ether.ieee8022, 0x6558,
     ]
+
+    /// Hop by hop, routing, destination options, authentication and ESP; some in an order that is not the right one.
+    private static let chains: [[UInt8]] = [
+        [0], [0, 60, 43, 60], [43], [60], [51], [0, 43], [60, 0], [50], [43, 43], [0, 51, 60], [60, 60, 60], [135],
+    ]
+    /// What `extensionHeaders` come to as `OFPIEH12_*`, if they stand in the right order.
+    var extensionHeaderBits: UInt16 {
+        extensionHeaders.reduce(0) { $0 | (Self.extensionHeaderBit[$1] ?? 0) }
+    }
+    private static let extensionHeaderBit: [UInt8: UInt16] = [0: 64, 43: 32, 60: 8, 51: 4, 50: 2]
 
     // MARK: Structures that keys and frames share
 
