@@ -52,8 +52,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge", "HostPorts",
-                "Doors",
+                "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge",
+                "HostPorts", "Doors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

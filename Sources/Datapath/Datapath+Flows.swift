@@ -8,7 +8,8 @@ extension Datapath {
     /// What a client says a flow is: by its identifier, or by its unmasked key.
     public enum FlowIdentity: Sendable {
         case ufid(UFID)
-        case key(FlowKey)
+        /// The mask does not count.
+        case key(FlowMatch)
     }
 
     /// Number of flows.
@@ -48,7 +49,7 @@ extension Datapath {
     ) throws(RequestError) -> NewFlow {
         var found: Flow?
         if let ufid { found = flows.flow(ufid: ufid) }
-        if found == nil { found = flows.flow(matching: match.key) }
+        if found == nil { found = flows.flow(matching: match) }
         guard let existing = found else {
             guard flows.count < FlowTable.maximumFlows else {
                 throw RequestError(Errno.noMemory, "the table is full: \(FlowTable.maximumFlows) flows")
@@ -57,13 +58,13 @@ extension Datapath {
         }
         guard !mustCreate else { throw RequestError(Errno.exists, "a flow that matches this key is there already") }
         if existing.ufid != nil {
-            guard existing.match.maskedKey == match.key else {
+            guard existing.match.maskedIdentity == match.identity else {
                 throw RequestError(Errno.noEntry, "another flow overlaps this one")
             }
             return .replace(existing)
         }
-        if existing.match.key == match.key { return .replace(existing) }
-        guard let exact = flows.flow(unmaskedKey: match.key) else {
+        if existing.match.identity == match.identity { return .replace(existing) }
+        guard let exact = flows.flow(unmaskedKey: match) else {
             throw RequestError(Errno.noEntry, "another flow overlaps this one")
         }
         return .replace(exact)

@@ -87,17 +87,15 @@ extension Flow {
             let mark = try writer.begin(
                 .flow, command: command, datapathIfindex: datapathIfindex, flags: flags, sequence: sequence,
                 portID: portID)
-            let maskedKey = match.maskedKey
-            if let ufid {
-                try ufid.write(to: &writer)
-                if !omitting.contains(.omitKey) { try writeKey(maskedKey, to: &writer) }
-            } else {
-                try writeKey(match.key, to: &writer)
+            try ufid?.write(to: &writer)
+            if ufid == nil || !omitting.contains(.omitKey) {
+                let nest = try writer.begin(nested: FlowAttribute.key)
+                if ufid == nil { try match.writeKey(to: &writer) } else { try match.writeMaskedKey(to: &writer) }
+                try writer.end(nested: nest)
             }
             if !omitting.contains(.omitMask) {
                 let nest = try writer.begin(nested: FlowAttribute.mask)
-                // As in the kernel, the masked key decides which attributes the mask has.
-                try maskedKey.write(mask: match.mask, to: &writer)
+                try match.writeMask(to: &writer)
                 try writer.end(nested: nest)
             }
             let usage = usage
@@ -113,12 +111,6 @@ extension Flow {
             writer.truncate(to: start)
             throw error
         }
-    }
-
-    private func writeKey(_ key: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        let nest = try writer.begin(nested: FlowAttribute.key)
-        try key.write(to: &writer)
-        try writer.end(nested: nest)
     }
 
     /// Bytes that statistics may add to a message between its being measured and its being written.

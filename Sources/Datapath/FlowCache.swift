@@ -50,28 +50,31 @@ struct FlowCache: ~Copyable {
     }
 
     /// Finds the flow for a packet and counts how it was found.
+    /// - Parameter options: see `TunnelOptions.bytes`.
     @inline(__always)
     mutating func lookup(
-        _ key: FlowKey, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
+        _ key: FlowKey, _ options: UnsafePointer<UInt8>, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>,
+        reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
         let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
         let counters = unsafe datapath.pointee.counters + reader
         if unsafe entries[slot].hash == hash && entries[slot].generation == generation,
             let flow = unsafe entries[slot].flow,
-            unsafe flow.pointee.datapath == datapath && flow.pointee.matches(key)
+            unsafe flow.pointee.datapath == datapath && flow.pointee.matches(key, options)
         {
             unsafe counters.pointee.cacheHit.add(1)
             unsafe counters.pointee.maskHit.add(1)
             return unsafe flow
         }
-        guard let flow = unsafe search(key, hash: hash, in: datapath, reader: reader) else { return nil }
+        guard let flow = unsafe search(key, options, hash: hash, in: datapath, reader: reader) else { return nil }
         unsafe entries[slot] = Entry(hash: hash, generation: generation, flow: flow)
         return unsafe flow
     }
 
     /// Looks in the mask that this hash matched last time, then in all masks in their order.
     private mutating func search(
-        _ key: FlowKey, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
+        _ key: FlowKey, _ options: UnsafePointer<UInt8>, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>,
+        reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
         let masks = unsafe datapath.pointee.masks.load(ordering: .acquiring)
         let count = unsafe masks.pointee.count
@@ -86,7 +89,7 @@ struct FlowCache: ~Copyable {
                 remembered = Int(truncatingIfNeeded: entry & 0xffff_ffff)
                 tried += 1
                 let table = unsafe masks.pointee.tables[remembered]
-                if let flow = unsafe table.pointee.lookup(key) {
+                if let flow = unsafe table.pointee.lookup(key, options) {
                     unsafe counters.pointee.cacheHit.add(1)
                     unsafe counters.pointee.maskHit.add(tried)
                     unsafe table.pointee.hits[reader].add(1)
@@ -97,7 +100,7 @@ struct FlowCache: ~Copyable {
         for index in 0..<count where index != remembered {
             tried += 1
             let table = unsafe masks.pointee.tables[index]
-            guard let flow = unsafe table.pointee.lookup(key) else { continue }
+            guard let flow = unsafe table.pointee.lookup(key, options) else { continue }
             unsafe counters.pointee.maskHit.add(tried)
             unsafe table.pointee.hits[reader].add(1)
             if cacheSize > 0 { unsafe maskEntries[cacheSlot] = UInt64(hash) &<< 32 | UInt64(truncatingIfNeeded: index) }

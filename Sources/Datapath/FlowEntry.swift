@@ -11,6 +11,9 @@ struct FlowEntry: ~Copyable {
     /// The words in which the mask is not all zero.
     let firstWord: Int
     let endWord: Int
+    /// The options of a tunnel, masked, and behind them their mask; nil if there are none.
+    let options: UnsafeMutablePointer<UInt8>?
+    let optionCount: Int
     /// Hash of the masked key, never 0.
     let hash: UInt32
     /// As the control thread's `Flow` has it.
@@ -33,6 +36,8 @@ struct FlowEntry: ~Copyable {
         firstWord = words.lowerBound
         endWord = words.upperBound
         hash = match.maskedKey.maskedHash(match.mask, firstWord, endWord)
+        optionCount = match.tunnelOptions.value.count
+        unsafe options = Self.copy(match.tunnelOptions)
         unsafe self.datapath = datapath
         unsafe self.program = Atomic(program)
         self.readerCount = readerCount
@@ -44,11 +49,39 @@ struct FlowEntry: ~Copyable {
         unsafe ActionProgram.free(program.load(ordering: .relaxed))
         unsafe counters.deinitialize(count: readerCount)
         unsafe counters.deallocate()
+        unsafe options?.deallocate()
+    }
+
+    private static func copy(_ options: TunnelOptionsMatch) -> UnsafeMutablePointer<UInt8>? {
+        // Options of which nothing is compared need not be there.
+        guard options.mask.contains(where: { $0 != 0 }) else { return nil }
+        let bytes = options.maskedValue + options.mask
+        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+        for (index, byte) in bytes.enumerated() { unsafe (memory + index).initialize(to: byte) }
+        return unsafe memory
+    }
+
+    /// Whether a packet matches.
+    /// - Parameter tunnelOptions: see `TunnelOptions.bytes`.
+    @inline(__always)
+    func matches(_ packet: borrowing FlowKey, _ tunnelOptions: UnsafePointer<UInt8>) -> Bool {
+        unsafe matches(packet) && (options == nil || matches(tunnelOptions))
+    }
+
+    /// Whether the options of a tunnel match. The key has been compared, and with it how many there are.
+    @inline(never)
+    private func matches(_ tunnelOptions: UnsafePointer<UInt8>) -> Bool {
+        guard let options = unsafe options else { return true }
+        var difference: UInt8 = 0
+        for index in 0..<optionCount {
+            difference |= unsafe (tunnelOptions[index] & options[optionCount &+ index]) ^ options[index]
+        }
+        return difference == 0
     }
 
     /// Whether a packet's key matches.
     @inline(__always)
-    func matches(_ packet: borrowing FlowKey) -> Bool {
+    private func matches(_ packet: borrowing FlowKey) -> Bool {
         let (packet, mask, key) = (packet.words.span, mask.words.span, key.words.span)
         var difference: UInt64 = 0
         var index = firstWord

@@ -10,9 +10,9 @@ final class FlowTable {
     private let datapath: UnsafeMutablePointer<DatapathEntry>
     private let shared: Switch
     private var tables: [UnsafeMutablePointer<MaskTable>] = unsafe []
-    private var tableOf: [FlowMask: UnsafeMutablePointer<MaskTable>] = unsafe [:]
+    private var tableOf: [MaskIdentity: UnsafeMutablePointer<MaskTable>] = unsafe [:]
     private var byUFID: [UFID: Flow] = [:]
-    private var byKey: [FlowKey: Flow] = [:]
+    private var byKey: [KeyIdentity: Flow] = [:]
     /// All flows in the order of their serials; nil where one was removed.
     private var ordered: [(serial: UInt64, flow: Flow?)] = []
     private var removedInOrder = 0
@@ -37,13 +37,14 @@ final class FlowTable {
     func flow(ufid: UFID) -> Flow? { byUFID[ufid] }
 
     /// The flow without UFID that was made with exactly this key.
-    func flow(unmaskedKey key: FlowKey) -> Flow? { byKey[key] }
+    func flow(unmaskedKey match: FlowMatch) -> Flow? { byKey[match.identity] }
 
     /// The first flow that a packet with this key would match.
-    func flow(matching key: FlowKey) -> Flow? {
+    func flow(matching match: FlowMatch) -> Flow? {
+        let options = TunnelOptions(match.tunnelOptions.value)
         for index in unsafe tables.indices {
             let table = unsafe tables[index]
-            if let entry = unsafe table.pointee.lookup(key) {
+            if let entry = unsafe table.pointee.lookup(match.key, options.bytes) {
                 return unsafe ordered[indexOfFirst(from: entry.pointee.serial)].flow
             }
         }
@@ -74,7 +75,7 @@ final class FlowTable {
     /// Puts a flow in. The caller has made sure that no flow has this identity.
     func insert(_ match: FlowMatch, ufid: UFID?, actions: [UInt8], instructions: [Instruction]) -> Flow {
         let program = unsafe ActionProgram.make(instructions, bytes: actions)
-        let table = unsafe maskTable(for: match.mask)
+        let table = unsafe maskTable(for: MaskIdentity(mask: match.mask, tunnelOptions: match.tunnelOptions.mask))
         let entry = UnsafeMutablePointer<FlowEntry>.allocate(capacity: 1)
         unsafe entry.initialize(
             to: FlowEntry(
@@ -84,7 +85,7 @@ final class FlowTable {
             serial: nextSerial, match: match, ufid: ufid, actions: actions, entry: entry, table: table)
         nextSerial += 1
         generation += 1
-        if let ufid { byUFID[ufid] = flow } else { byKey[match.key] = flow }
+        if let ufid { byUFID[ufid] = flow } else { byKey[match.identity] = flow }
         ordered.append((flow.serial, flow))
         unsafe grow(table)
         unsafe table.pointee.slots.load(ordering: .relaxed).pointee.insert(entry)
@@ -102,7 +103,7 @@ final class FlowTable {
 
     func remove(_ flow: Flow) {
         generation += 1
-        if let ufid = flow.ufid { byUFID[ufid] = nil } else { byKey[flow.match.key] = nil }
+        if let ufid = flow.ufid { byUFID[ufid] = nil } else { byKey[flow.match.identity] = nil }
         let index = indexOfFirst(from: flow.serial)
         if index < ordered.count, ordered[index].serial == flow.serial {
             ordered[index].flow = nil
@@ -139,18 +140,18 @@ final class FlowTable {
 
     // MARK: Masks
 
-    private func maskTable(for mask: FlowMask) -> UnsafeMutablePointer<MaskTable> {
-        if let table = unsafe tableOf[mask] { return unsafe table }
+    private func maskTable(for identity: MaskIdentity) -> UnsafeMutablePointer<MaskTable> {
+        if let table = unsafe tableOf[identity] { return unsafe table }
         let table = UnsafeMutablePointer<MaskTable>.allocate(capacity: 1)
-        unsafe table.initialize(to: MaskTable(mask: mask, readerCount: shared.reclaimer.readerCount))
-        unsafe tableOf[mask] = table
+        unsafe table.initialize(to: MaskTable(mask: identity, readerCount: shared.reclaimer.readerCount))
+        unsafe tableOf[identity] = table
         unsafe tables.append(table)
         publish()
         return unsafe table
     }
 
     private func removeTable(_ table: UnsafeMutablePointer<MaskTable>) {
-        unsafe tableOf[table.pointee.mask] = nil
+        unsafe tableOf[table.pointee.identity] = nil
         unsafe tables.removeAll { unsafe $0 == table }
         publish()
         shared.reclaimer.retire {
@@ -205,4 +206,21 @@ final class FlowTable {
     func destroy() {
         removeAll()
     }
+}
+
+/// What a flow without UFID is found by: its unmasked key, and the options of its tunnel.
+struct KeyIdentity: Hashable {
+    let key: FlowKey
+    let tunnelOptions: [UInt8]
+}
+
+/// What the flows of a mask table have in common.
+struct MaskIdentity: Hashable {
+    let mask: FlowMask
+    let tunnelOptions: [UInt8]
+}
+
+extension FlowMatch {
+    var identity: KeyIdentity { KeyIdentity(key: key, tunnelOptions: tunnelOptions.value) }
+    var maskedIdentity: KeyIdentity { KeyIdentity(key: maskedKey, tunnelOptions: tunnelOptions.maskedValue) }
 }

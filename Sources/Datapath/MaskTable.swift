@@ -7,6 +7,7 @@ import Synchronization
 /// hash behind where searches have to go on past it; when too many slots are used the writer makes a new slot array.
 @safe
 struct MaskTable: ~Copyable {
+    let identity: MaskIdentity
     let mask: FlowMask
     let firstWord: Int
     let endWord: Int
@@ -17,9 +18,10 @@ struct MaskTable: ~Copyable {
     /// Flows in it. The writer's.
     var flowCount = 0
 
-    init(mask: FlowMask, readerCount: Int) {
-        self.mask = mask
-        let words = mask.significantWords
+    init(mask identity: MaskIdentity, readerCount: Int) {
+        self.identity = identity
+        mask = identity.mask
+        let words = identity.mask.significantWords
         firstWord = words.lowerBound
         endWord = words.upperBound
         unsafe slots = Atomic(SlotArray.make(capacity: 16))
@@ -34,9 +36,10 @@ struct MaskTable: ~Copyable {
         unsafe hits.deallocate()
     }
 
-    /// The flow that a packet's key matches under this mask, or nil.
+    /// The flow that a packet's key matches under this mask, or nil. Options of a tunnel are not in the hash.
+    /// - Parameter options: see `TunnelOptions.bytes`.
     @inline(__always)
-    func lookup(_ key: borrowing FlowKey) -> UnsafeMutablePointer<FlowEntry>? {
+    func lookup(_ key: borrowing FlowKey, _ options: UnsafePointer<UInt8>) -> UnsafeMutablePointer<FlowEntry>? {
         let hash = key.maskedHash(mask, firstWord, endWord)
         let array = unsafe slots.load(ordering: .acquiring)
         let wrap = unsafe array.pointee.capacity &- 1
@@ -45,7 +48,7 @@ struct MaskTable: ~Copyable {
             let found = unsafe array.pointee.slots[index].hash.load(ordering: .acquiring)
             if found == 0 { return nil }
             if found == hash, let entry = unsafe array.pointee.slots[index].entry.load(ordering: .acquiring),
-                unsafe entry.pointee.matches(key)
+                unsafe entry.pointee.matches(key, options)
             {
                 return unsafe entry
             }

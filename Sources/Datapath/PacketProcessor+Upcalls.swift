@@ -87,8 +87,9 @@ extension ProcessorState {
                 content.fullLength = complete.length
                 complete.truncate(to: limit)
             }
-            let result = upcalls.withMessage(
-                content, key: working.key, userdata: userdata, actions: actions, packet: complete.bytes
+            let result = unsafe upcalls.withMessage(
+                content, key: working.key, tunnelOptions: tunnelOptions.bytes, userdata: userdata, actions: actions,
+                packet: complete.bytes
             ) { receiver.deliver($0, to: content.portID) }
             if result == .delivered {
                 if let port = unsafe working.port { unsafe port.pointee.counters[reader].upcallSuccess.add(1) }

@@ -60,6 +60,8 @@ struct ProcessorState: ~Copyable {
     var queue = TransmitQueue()
     var cache = FlowCache()
     var upcalls = UpcallWriter()
+    /// Of the packet at work.
+    let tunnelOptions = TunnelOptions()
     /// Milliseconds of the monotonic clock when the batch began.
     var now: UInt64 = 0
     /// How often the packet at work, with all its clones, has gone through the flow table again.
@@ -122,6 +124,7 @@ struct ProcessorState: ~Copyable {
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
         var key = metadata.key
+        tunnelOptions.set(metadata.tunnelOptions)
         guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
             return Errno.invalid
         }
@@ -140,7 +143,10 @@ struct ProcessorState: ~Copyable {
     @inline(__always)
     mutating func lookup(_ working: inout Working, hash: UInt32) -> UnsafeMutablePointer<ActionProgram>? {
         let counters = unsafe working.datapath.pointee.counters + reader
-        guard let flow = unsafe cache.lookup(working.key, hash: hash, in: working.datapath, reader: reader) else {
+        guard
+            let flow = unsafe cache.lookup(
+                working.key, tunnelOptions.bytes, hash: hash, in: working.datapath, reader: reader)
+        else {
             unsafe counters.pointee.missed.add(1)
             miss(&working)
             return nil

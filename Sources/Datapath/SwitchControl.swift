@@ -153,7 +153,7 @@ public final class SwitchControl {
     /// Checks a packet and its actions, and changes nothing.
     ///
     /// - Parameters:
-    ///   - metadata: priority, mark, input port, hash and recirculation; header fields in it do not count.
+    ///   - metadata: what is not in the packet.
     ///   - hash: of the packet's flow, as an upcall gave it (`OVS_PACKET_ATTR_HASH`); nil to have it computed.
     ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0
     ///     for none.
@@ -161,15 +161,23 @@ public final class SwitchControl {
     ///     and actions name.
     /// - Throws: `EINVAL` if the packet has no Ethernet header or an action is not allowed for it.
     public func planExecution(
-        frame: [UInt8], metadata: FlowKey, actions: Attributes, hash: UInt64? = nil, maximumReceiveUnit: UInt16 = 0,
+        frame: [UInt8], metadata: FlowMetadata, actions: Attributes, hash: UInt64? = nil,
+        maximumReceiveUnit: UInt16 = 0,
         upcallPortID: UInt32 = 0
     ) throws(RequestError) -> Execution {
+        let connectionEtherType = metadata.connectionEtherType
         let metadata = PacketMetadata(
-            key: FlowKey(metadataOf: metadata), hash: hash.flatMap(PacketHash.init(rawValue:)),
+            key: FlowKey(metadataOf: metadata.key), tunnelOptions: metadata.tunnelOptions,
+            hash: hash.flatMap(PacketHash.init(rawValue:)),
             maximumReceiveUnit: maximumReceiveUnit, upcallPortID: upcallPortID)
         var key = metadata.key
         guard KeyExtraction.extract(frame.rawSpan, offload: Offload(), into: &key) != nil else {
             throw RequestError(Errno.invalid, "the packet is shorter than an Ethernet header")
+        }
+        guard connectionEtherType == 0 || connectionEtherType == key.etherType else {
+            throw RequestError(
+                Errno.invalid,
+                "the packet is not of the IP version of its connection (OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV4 or _IPV6)")
         }
         guard frame.count <= Packet.maximumLength else {
             throw RequestError(Errno.invalid, "the packet is longer than \(Packet.maximumLength) bytes")

@@ -42,9 +42,11 @@ struct UpcallWriter {
     /// Composes a message and calls `body` with it.
     ///
     /// Attributes stand in the kernel's order, the packet last.
+    /// - Parameter tunnelOptions: see `TunnelOptions.bytes`.
     /// - Returns: nil if the packet is longer than an attribute can be (65531 bytes).
     mutating func withMessage(
-        _ content: Content, key: FlowKey, userdata: RawSpan?, actions: RawSpan?, packet: RawSpan,
+        _ content: Content, key: FlowKey, tunnelOptions: UnsafePointer<UInt8>, userdata: RawSpan?, actions: RawSpan?,
+        packet: RawSpan,
         _ body: (RawSpan) -> UpcallResult
     ) -> UpcallResult? {
         writer.removeAll()
@@ -52,7 +54,10 @@ struct UpcallWriter {
             let mark = try writer.begin(
                 .packet, command: content.command, datapathIfindex: content.datapathIfindex)
             let nest = try writer.begin(nested: PacketAttribute.key)
-            try key.write(to: &writer)
+            // At least as many as an 8-bit number says: see `TunnelOptions`.
+            let options = unsafe RawSpan(
+                _unsafeStart: tunnelOptions, byteCount: Int(key.tunnelOptionsLength))
+            try key.write(tunnelOptions: options, to: &writer)
             try writer.end(nested: nest)
             if let userdata { try writer.append(PacketAttribute.userdata, bytes: userdata) }
             if let actions { try writer.append(PacketAttribute.actions, bytes: actions) }

@@ -78,8 +78,10 @@ struct PacketHash: BitwiseCopyable {
 
 /// What a client says of a packet that it wants executed, beside the packet itself.
 struct PacketMetadata {
-    /// Priority, mark, input port, hash and recirculation; header fields are zero.
+    /// As `FlowMetadata.key`.
     var key: FlowKey
+    /// As `FlowMetadata.tunnelOptions`.
+    var tunnelOptions: [UInt8]
     var hash: PacketHash?
     /// As in `Working`.
     var maximumReceiveUnit: UInt16

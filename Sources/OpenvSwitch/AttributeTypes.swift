@@ -156,6 +156,12 @@ public enum TunnelKeyAttribute {
     public static let ipv4InfoBridge: UInt16 = 16
 }
 
+/// `OVS_VXLAN_EXT_*`: nested in `TunnelKeyAttribute.vxlanOptions`.
+public enum VXLANExtension {
+    /// Group policy.
+    public static let gbp: UInt16 = 1
+}
+
 /// `OVS_NSH_KEY_ATTR_*`: nested in `KeyAttribute.nsh`.
 public enum NSHKeyAttribute {
     public static let base: UInt16 = 1

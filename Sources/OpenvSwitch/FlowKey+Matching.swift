@@ -15,15 +15,20 @@ extension FlowKey: Equatable, Hashable {
         for index in words.indices { hasher.combine(words[index]) }
     }
 
-    /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark and input port.
+    /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark, input port, connection
+    /// and tunnel.
     public init(metadataOf key: FlowKey) {
         self.init()
-        recircID = key.recircID
-        dpHash = key.dpHash
-        priority = key.priority
-        skbMark = key.skbMark
+        (words[0], words[1]) = (key.words[0], key.words[1])
         inPort = key.inPort
+        tunnelFamily = key.tunnelFamily
+        var words = self.words.mutableSpan
+        let other = key.words.span
+        for index in Self.metadataWords { words[index] = other[index] }
     }
+
+    /// Connection and tunnel.
+    private static let metadataWords = 16..<wordCount
 
     /// The key with every bit outside the mask cleared.
     @inlinable

@@ -1,75 +1,122 @@
 public import Netlink
 
+// Keys and masks as attributes, by the table of keys (`KeyWire`), whose order is the kernel's.
+
 extension FlowKey {
     /// Writes the key as the attributes of `OVS_FLOW_ATTR_KEY` or `OVS_PACKET_ATTR_KEY`, in the kernel's order.
+    /// - Parameter tunnelOptions: the options of the tunnel that the packet came through; empty if it has none.
+    /// - Throws: `noSpace`, `attributeTooLong`.
+    public func write(tunnelOptions: RawSpan, to writer: inout MessageWriter) throws(NetlinkError) {
+        try write(self, tunnelOptions, isMask: false, to: &writer)
+    }
+
+    /// Writes the key of a packet without tunnel options.
     /// - Throws: `noSpace`, `attributeTooLong`.
     public func write(to writer: inout MessageWriter) throws(NetlinkError) {
-        try write(self, isMask: false, to: &writer)
+        try write(self, RawSpan(), isMask: false, to: &writer)
     }
 
     /// Writes a mask over this key as the attributes of `OVS_FLOW_ATTR_MASK`. The key's values decide which attributes
     /// there are, so that a mask may hold attributes that are all zero.
+    /// - Parameter tunnelOptions: the mask of the tunnel's options, as long as they are.
     /// - Throws: `noSpace`, `attributeTooLong`.
-    public func write(mask: FlowMask, to writer: inout MessageWriter) throws(NetlinkError) {
-        try write(mask, isMask: true, to: &writer)
+    public func write(
+        mask: FlowMask, tunnelOptions: RawSpan, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
+        try write(mask, tunnelOptions, isMask: true, to: &writer)
     }
 
-    private func write(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
-        try writer.append(KeyAttribute.recircID, output.recircID)
-        try writer.append(KeyAttribute.dpHash, output.dpHash)
-        try writer.append(KeyAttribute.priority, output.priority)
-        if isMask {
-            // A mask always says something of the tunnel, if only that its TTL does not matter.
-            try writer.append(nested: KeyAttribute.tunnel) { writer throws(NetlinkError) in
-                try writer.append(TunnelKeyAttribute.ttl, UInt8(0))
+    /// Writes a mask over a key without tunnel options.
+    /// - Throws: `noSpace`, `attributeTooLong`.
+    public func write(mask: FlowMask, to writer: inout MessageWriter) throws(NetlinkError) {
+        try write(mask, RawSpan(), isMask: true, to: &writer)
+    }
+
+    private func write(
+        _ output: FlowKey, _ tunnelOptions: RawSpan, isMask: Bool, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
+        let wire = KeyWire.keys
+        for row in wire.rows where row.presence.isOutsideTags && row.presence.isWritten(for: self) {
+            switch row.type {
+            case KeyAttribute.tunnel:
+                // A mask always says something of the tunnel, if only that its TTL does not matter.
+                guard isMask || tunnelFamily != 0 else { continue }
+                try writeTunnel(output, tunnelOptions, to: &writer)
+            case KeyAttribute.inPort: try writePort(output, isMask: isMask, to: &writer)
+            default: try wire.write(row, of: output, to: &writer)
             }
-        }
-        if inPort == Self.noPort {
-            if isMask, output.inPort == 0xffff { try writer.append(KeyAttribute.inPort, UInt32.max) }
-        } else {
-            // A port number has 16 bits here; the upper half of a mask is always exact.
-            try writer.append(KeyAttribute.inPort, UInt32(output.inPort) | (isMask ? 0xffff_0000 : 0))
-        }
-        try writer.append(KeyAttribute.skbMark, output.skbMark)
-        if kind != 0 {
-            try writer.append(
-                KeyAttribute.ethernet, bigEndian: Self.words(output.ethernetSource, output.ethernetDestination))
         }
         try writeTags(output, isMask: isMask, to: &writer)
     }
 
-    /// The VLAN tags, and inside them the EtherType and what follows.
-    private func writeTags(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
-        let isTruncated = etherType.isVLANTPID && innerVLANTCI == 0
-        if vlanTCI != 0 {
-            try writer.append(KeyAttribute.etherType, bigEndian: isMask ? 0xffff : output.vlanTPID)
-            try writer.append(KeyAttribute.vlan, bigEndian: output.vlanTCI)
-            let encap = try writer.begin(nested: KeyAttribute.encap)
-            if innerVLANTCI != 0 {
-                try writer.append(KeyAttribute.etherType, bigEndian: isMask ? 0xffff : output.innerVLANTPID)
-                try writer.append(KeyAttribute.vlan, bigEndian: output.innerVLANTCI)
-                let inner = try writer.begin(nested: KeyAttribute.encap)
-                try writeEtherType(output, isMask: isMask, to: &writer)
-                try writer.end(nested: inner)
-            } else if isTruncated {
-                try writeTruncatedTag(output, isMask: isMask, to: &writer)
-            } else {
-                try writeEtherType(output, isMask: isMask, to: &writer)
-            }
-            try writer.end(nested: encap)
-        } else if isTruncated {
-            try writeTruncatedTag(output, isMask: isMask, to: &writer)
+    /// A port number has 16 bits here; the upper half of a mask is always exact.
+    private func writePort(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        if inPort == Self.noPort {
+            if isMask, output.inPort == 0xffff { try writer.append(KeyAttribute.inPort, UInt32.max) }
         } else {
-            try writeEtherType(output, isMask: isMask, to: &writer)
+            try writer.append(KeyAttribute.inPort, UInt32(output.inPort) | (isMask ? 0xffff_0000 : 0))
         }
     }
 
-    /// A tag of which the packet had only the TPID.
-    private func writeTruncatedTag(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError)
-    {
-        try writer.append(KeyAttribute.etherType, bigEndian: output.etherType)
-        try writer.append(KeyAttribute.vlan, bigEndian: UInt16(0))
-        try writer.append(KeyAttribute.encap, bytes: [])
+    private func writeTunnel(
+        _ output: FlowKey, _ options: RawSpan, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
+        let mark = try writer.begin(nested: KeyAttribute.tunnel)
+        let wire = KeyWire.tunnel
+        for row in wire.rows {
+            switch row.type {
+            case TunnelKeyAttribute.ipv4Source, TunnelKeyAttribute.ipv4Destination:
+                guard tunnelFamily == TunnelFamily.ipv4, !wire.isZero(row, in: output) else { continue }
+            case TunnelKeyAttribute.ipv6Source, TunnelKeyAttribute.ipv6Destination:
+                guard tunnelFamily == TunnelFamily.ipv6, !wire.isZero(row, in: output) else { continue }
+            case TunnelKeyAttribute.ttl: break
+            default:
+                if row.flag != 0 {
+                    guard output.tunnelFlags & row.flag != 0 else { continue }
+                } else if wire.isZero(row, in: output) {
+                    continue
+                }
+            }
+            switch row.type {
+            case TunnelKeyAttribute.geneveOptions, TunnelKeyAttribute.erspanOptions:
+                try writer.append(row.type, bytes: options)
+            case TunnelKeyAttribute.vxlanOptions:
+                let nest = try writer.begin(nested: row.type)
+                try writer.append(VXLANExtension.gbp, bytes: options)
+                try writer.end(nested: nest)
+            default: try wire.write(row, of: output, to: &writer)
+            }
+        }
+        try writer.end(nested: mark)
+    }
+
+    /// The VLAN tags, and inside them the EtherType and what follows.
+    private func writeTags(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        guard vlanTCI != 0 else { return try writeInnermost(output, isMask: isMask, to: &writer) }
+        let outer = try writeTag(isMask ? 0xffff : output.vlanTPID, output.vlanTCI, to: &writer)
+        if innerVLANTCI != 0 {
+            let inner = try writeTag(isMask ? 0xffff : output.innerVLANTPID, output.innerVLANTCI, to: &writer)
+            try writeEtherType(output, isMask: isMask, to: &writer)
+            try writer.end(nested: inner)
+        } else {
+            try writeInnermost(output, isMask: isMask, to: &writer)
+        }
+        try writer.end(nested: outer)
+    }
+
+    /// - Returns: the ENCAP that has been begun.
+    private func writeTag(
+        _ tpid: UInt16, _ tci: UInt16, to writer: inout MessageWriter
+    ) throws(NetlinkError) -> MessageWriter.Mark {
+        try writer.append(KeyAttribute.etherType, bigEndian: tpid)
+        try writer.append(KeyAttribute.vlan, bigEndian: tci)
+        return try writer.begin(nested: KeyAttribute.encap)
+    }
+
+    /// The EtherType and the headers, or a tag of which the packet had only the TPID.
+    private func writeInnermost(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        guard etherType.isVLANTPID else { return try writeEtherType(output, isMask: isMask, to: &writer) }
+        try writer.end(nested: writeTag(output.etherType, 0, to: &writer))
     }
 
     private func writeEtherType(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
@@ -79,100 +126,48 @@ extension FlowKey {
             return
         }
         try writer.append(KeyAttribute.etherType, bigEndian: output.etherType)
-        switch etherType {
-        case EtherType.ipv4: try writeIPv4(output, to: &writer)
-        case EtherType.ipv6: try writeIPv6(output, to: &writer)
-        case EtherType.arp, EtherType.rarp: try writeARP(output, to: &writer)
-        case EtherType.mplsUnicast, EtherType.mplsMulticast: try writeMPLS(output, to: &writer)
-        default: break
+        let wire = KeyWire.keys
+        for row in wire.rows where !row.presence.isOutsideTags && row.presence.isWritten(for: self) {
+            switch row.type {
+            case KeyAttribute.mpls: try writeLabels(output, to: &writer)
+            case KeyAttribute.nsh: try writeNSH(output, isMask: isMask, to: &writer)
+            default: try wire.write(row, of: output, to: &writer)
+            }
         }
-        if etherType == EtherType.ipv4 || etherType == EtherType.ipv6, fragment != Fragment.later {
-            try writeTransport(output, to: &writer)
-        }
-    }
-
-    /// The twelve bytes of two MAC addresses behind each other.
-    private static func words(_ first: UInt64, _ second: UInt64) -> InlineArray<3, UInt32> {
-        [
-            UInt32(truncatingIfNeeded: first >> 16), UInt32(truncatingIfNeeded: first << 16 | second >> 32),
-            UInt32(truncatingIfNeeded: second),
-        ]
-    }
-
-    /// Protocol, TOS, TTL and fragment type, as they stand behind each other in the keys of IPv4 and IPv6.
-    private var ipFields: UInt32 {
-        UInt32(ipProtocol) << 24 | UInt32(ipTOS) << 16 | UInt32(ipTTL) << 8 | UInt32(fragment)
-    }
-
-    private func writeIPv4(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        try writer.append(
-            KeyAttribute.ipv4, bigEndian: [output.ipv4Source, output.ipv4Destination, output.ipFields])
-    }
-
-    private func writeIPv6(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        let (source, destination) = (output.ipv6Source, output.ipv6Destination)
-        try writer.append(
-            KeyAttribute.ipv6,
-            bigEndian: [
-                source.high, source.low, destination.high, destination.low,
-                UInt64(output.ipv6Label) << 32 | UInt64(output.ipFields),
-            ])
-        try writer.append(KeyAttribute.ipv6ExtensionHeaders, output.ipv6ExtensionHeaders)
-    }
-
-    private func writeARP(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        // The operation has 16 bits; two bytes fill the C structure up.
-        try writer.append(
-            KeyAttribute.arp,
-            bigEndian: [
-                UInt64(output.ipv4Source) << 32 | UInt64(output.ipv4Destination),
-                UInt64(output.ipProtocol) << 48 | output.arpSourceMAC, output.arpTargetMAC << 16,
-            ])
     }
 
     /// One entry at least: an attribute without any would be refused when it comes back.
-    private func writeMPLS(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
+    private func writeLabels(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
         let entries = output.mplsEntries
         let mark = try writer.begin(nested: KeyAttribute.mpls)
-        for index in 0..<min(max(output.mplsPresence.nonzeroBitCount, 1), entries.count) {
+        for index in 0..<min(max(mplsPresence.nonzeroBitCount, 1), entries.count) {
             try writer.append(raw: entries[index].bigEndian)
         }
         try writer.end(nested: mark)
     }
 
-    private func writeTransport(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        func ports(_ type: UInt16) throws(NetlinkError) {
-            try writer.append(type, bigEndian: [output.transportSource, output.transportDestination])
-        }
-        func icmp(_ type: UInt16) throws(NetlinkError) {
-            try writer.append(
-                type,
-                [
-                    UInt8(truncatingIfNeeded: output.transportSource),
-                    UInt8(truncatingIfNeeded: output.transportDestination),
-                ])
-        }
-        switch ipProtocol {
-        case IPProtocol.tcp:
-            try ports(KeyAttribute.tcp)
-            try writer.append(KeyAttribute.tcpFlags, bigEndian: output.tcpFlags)
-        case IPProtocol.udp: try ports(KeyAttribute.udp)
-        case IPProtocol.sctp: try ports(KeyAttribute.sctp)
-        case IPProtocol.icmp where etherType == EtherType.ipv4: try icmp(KeyAttribute.icmp)
-        case IPProtocol.icmpv6 where etherType == EtherType.ipv6:
-            try icmp(KeyAttribute.icmpv6)
-            if transportSource == 135 || transportSource == 136 {
-                let target = output.ndTarget
-                let macs = Self.words(output.ndSourceMAC, output.ndTargetMAC)
-                try writer.append(
-                    KeyAttribute.nd,
-                    bigEndian: [
-                        UInt32(truncatingIfNeeded: target.high >> 32), UInt32(truncatingIfNeeded: target.high),
-                        UInt32(truncatingIfNeeded: target.low >> 32), UInt32(truncatingIfNeeded: target.low),
-                        macs[0], macs[1], macs[2],
-                    ])
+    /// The context is written of metadata type 1 alone, and in every mask.
+    private func writeNSH(_ output: FlowKey, isMask: Bool, to writer: inout MessageWriter) throws(NetlinkError) {
+        let mark = try writer.begin(nested: KeyAttribute.nsh)
+        let wire = KeyWire.nsh
+        for row in wire.rows {
+            switch row.type {
+            case NSHKeyAttribute.md1: guard isMask || nshMetadataType == 1 else { continue }
+            case NSHKeyAttribute.md2: continue
+            default: break
             }
-        default: break
+            try wire.write(row, of: output, to: &writer)
+        }
+        try writer.end(nested: mark)
+    }
+}
+
+extension KeyDescription.Presence {
+    /// Whether the attribute stands in front of VLAN tags.
+    fileprivate var isOutsideTags: Bool {
+        switch self {
+        case .metadata, .freelyMasked, .tunnel, .connectionTuple, .ethernetHeader: true
+        default: false
         }
     }
 }

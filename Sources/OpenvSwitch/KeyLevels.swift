@@ -7,22 +7,9 @@ struct KeyAttributeSet: OptionSet {
     init(_ type: UInt16) { rawValue = 1 << UInt64(type) }
 
     static let encap = KeyAttributeSet(KeyAttribute.encap)
-    static let inPort = KeyAttributeSet(KeyAttribute.inPort)
     static let ethernet = KeyAttributeSet(KeyAttribute.ethernet)
     static let vlan = KeyAttributeSet(KeyAttribute.vlan)
     static let etherType = KeyAttributeSet(KeyAttribute.etherType)
-    static let ipv4 = KeyAttributeSet(KeyAttribute.ipv4)
-    static let ipv6 = KeyAttributeSet(KeyAttribute.ipv6)
-    static let tcp = KeyAttributeSet(KeyAttribute.tcp)
-    static let udp = KeyAttributeSet(KeyAttribute.udp)
-    static let icmp = KeyAttributeSet(KeyAttribute.icmp)
-    static let icmpv6 = KeyAttributeSet(KeyAttribute.icmpv6)
-    static let arp = KeyAttributeSet(KeyAttribute.arp)
-    static let nd = KeyAttributeSet(KeyAttribute.nd)
-    static let tunnel = KeyAttributeSet(KeyAttribute.tunnel)
-    static let sctp = KeyAttributeSet(KeyAttribute.sctp)
-    static let tcpFlags = KeyAttributeSet(KeyAttribute.tcpFlags)
-    static let mpls = KeyAttributeSet(KeyAttribute.mpls)
 
     /// The lowest type in the set; 0 if it is empty.
     var first: UInt16 { rawValue == 0 ? 0 : UInt16(rawValue.trailingZeroBitCount) }
@@ -51,38 +38,21 @@ struct KeyLevels: ~Escapable {
         var tci: UInt16 = 0
     }
 
-    /// Lengths of the attributes this datapath knows; a type that is not here is refused.
-    private static let policy = Policy(
-        [
-            KeyAttribute.encap: .any,
-            KeyAttribute.priority: .exactly(4),
-            KeyAttribute.inPort: .exactly(4),
-            KeyAttribute.ethernet: .exactly(12),
-            KeyAttribute.vlan: .exactly(2),
-            KeyAttribute.etherType: .exactly(2),
-            KeyAttribute.ipv4: .exactly(12),
-            KeyAttribute.ipv6: .exactly(40),
-            KeyAttribute.tcp: .exactly(4),
-            KeyAttribute.udp: .exactly(4),
-            KeyAttribute.icmp: .exactly(2),
-            KeyAttribute.icmpv6: .exactly(2),
-            KeyAttribute.arp: .exactly(24),
-            KeyAttribute.nd: .exactly(28),
-            KeyAttribute.skbMark: .exactly(4),
-            KeyAttribute.tunnel: .any,
-            KeyAttribute.sctp: .exactly(4),
-            KeyAttribute.tcpFlags: .exactly(2),
-            KeyAttribute.dpHash: .exactly(4),
-            KeyAttribute.recircID: .exactly(4),
-            KeyAttribute.mpls: .any,
-            KeyAttribute.ipv6ExtensionHeaders: .exactly(2),
-        ], strictness: .strict)
+    /// Lengths of the attributes that a request may have; a type that is not here is refused.
+    private static let policy: Policy = {
+        var rules: [UInt16: PayloadRule] = [:]
+        for row in KeyTable.rows {
+            if case .foreign = row.presence { continue }
+            rules[row.type] = row.size.map { .exactly($0) } ?? .any
+        }
+        return Policy(rules, strictness: .strict)
+    }()
 
     @_lifetime(copy attributes)
     init(_ attributes: Attributes, isMask: Bool) throws(RequestError) {
         self.isMask = isMask
         offset = attributes.nextOffset
-        self.attributes = try Self.parse(attributes)
+        self.attributes = try Self.parse(attributes, isMask)
         present = Self.significant(self.attributes, isMask)
         // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
         try open()
@@ -93,8 +63,28 @@ struct KeyLevels: ~Escapable {
     }
 
     @_lifetime(copy attributes)
-    private static func parse(_ attributes: Attributes) throws(RequestError) -> AttributeSet {
-        do { return try policy.parse(attributes) } catch { throw RequestError(invalid: error) }
+    private static func parse(_ attributes: Attributes, _ isMask: Bool) throws(RequestError) -> AttributeSet {
+        do { return try policy.parse(attributes) } catch { throw refusal(error, isMask) }
+    }
+
+    /// The answer to a fault in the headers or lengths of attributes.
+    private static func refusal(_ error: NetlinkError, _ isMask: Bool) -> RequestError {
+        var message = error.code.explanation
+        if let row = KeyTable.row(error.attribute) {
+            if case .foreign = row.presence { message = "a datapath behind Netlink does not know the attribute" }
+            if let size = row.size, error.isWrongLength { message += ", \(size) bytes are needed" }
+        }
+        return refusal(message, error.attribute, offset: error.offset, isMask)
+    }
+
+    private static func refusal(
+        _ message: String, _ type: UInt16, offset: Int, _ isMask: Bool
+    ) -> RequestError {
+        var text = isMask ? "flow mask: " : "flow key: "
+        if let name = KeyTable.row(type)?.name, !name.isEmpty { text += name + ": " }
+        text += message
+        if type != 0 { text += " (\(KeyTable.constant(type)))" }
+        return RequestError(Errno.invalid, text, offset: offset)
     }
 
     /// The types present in a level; in a mask one whose payload is all zero counts as absent.
@@ -142,7 +132,7 @@ struct KeyLevels: ~Escapable {
                 return
             }
         }
-        let next = try Self.parse(encap.nested)
+        let next = try Self.parse(encap.nested, isMask)
         let types = Self.significant(next, isMask)
         present.subtract([.vlan, .encap, .etherType])
         let twice = present.intersection(types)
@@ -160,9 +150,22 @@ struct KeyLevels: ~Escapable {
         present.contains(KeyAttributeSet(type)) ? attributes[type] : nil
     }
 
+    /// A refusal that points at the attribute of a type, or at the whole if there is none.
     func fail(_ message: String, _ type: UInt16) -> RequestError {
-        let place = attributes[type]?.offset ?? offset
-        let text = "\(isMask ? "flow mask" : "flow key"): \(message) (key attribute \(type))"
-        return RequestError(Errno.invalid, text, offset: place)
+        Self.refusal(message, type, offset: attributes[type]?.offset ?? offset, isMask)
+    }
+
+    /// A refusal that points at a place inside an attribute.
+    func fail(_ message: String, _ type: UInt16, offset: Int) -> RequestError {
+        Self.refusal(message, type, offset: offset, isMask)
+    }
+}
+
+extension NetlinkError {
+    fileprivate var isWrongLength: Bool {
+        switch code {
+        case .payloadTooShort, .payloadTooLong, .payloadLengthMismatch: true
+        default: false
+        }
     }
 }

@@ -4,7 +4,8 @@ import OpenvSwitch
 struct IPv6Chain: BitwiseCopyable {
     /// The protocol behind the last extension header; 44 if this is a later fragment; 59 if the chain is broken.
     var upperProtocol = IPProtocol.noNextHeader
-    /// Where that protocol's header begins; -1 if this is a later fragment or the chain is broken.
+    /// Where that protocol's header begins, perhaps behind the frame's end; -1 if this is a later fragment or the chain
+    /// is broken.
     var transport = -1
     /// `Fragment`: none, first or later.
     var fragment = Fragment.none
@@ -54,39 +55,42 @@ struct IPv6Chain: BitwiseCopyable {
         }
     }
 
+    /// As the kernel does, this wants of a header no more than what it reads, and follows it behind the frame's end.
     @inline(never)
     private mutating func walk(_ frame: RawSpan, first: UInt8, at start: Int) {
         var next = first
         var offset = start
+        var count = 0
         var destinationCount = 0
-        for _ in 0..<Self.maximumHeaders {
-            note(next, &destinationCount)
-            guard Self.isExtension(next) else {
-                upperProtocol = next
-                transport = offset
-                return
-            }
-            guard frame.holds(8, at: offset) else { return }
-            // Every extension header has at least the eight bytes just checked.
+        note(next, &destinationCount)
+        while Self.isExtension(next) {
+            count &+= 1
+            guard count <= Self.maximumHeaders, frame.holds(2, at: offset) else { return }
+            // Every extension header begins with the two bytes just checked.
             let following = unsafe frame.bigEndian(offset, as: UInt8.self)
             let size = unsafe Int(frame.bigEndian(offset &+ 1, as: UInt8.self))
             switch next {
             case IPProtocol.fragment:
+                fragment = Fragment.first
+                guard frame.holds(4, at: offset) else { return }
                 if unsafe frame.bigEndian(offset &+ 2, as: UInt16.self) & 0xfff8 != 0 {
                     fragment = Fragment.later
                     upperProtocol = IPProtocol.fragment
                     return
                 }
-                fragment = Fragment.first
                 offset &+= 8
             case IPProtocol.authentication: offset &+= (size &+ 2) &* 4
             case IPProtocol.routing:
+                guard frame.holds(4, at: offset) else { return }
                 if unsafe frame.bigEndian(offset &+ 3, as: UInt8.self) != 0 { isRouted = true }
                 offset &+= (size &+ 1) &* 8
             default: offset &+= (size &+ 1) &* 8
             }
             next = following
+            note(next, &destinationCount)
         }
+        upperProtocol = next
+        transport = offset
     }
 
     /// Adds a header to `headers`: its bit, whether it was there before, and whether it stands behind one that RFC

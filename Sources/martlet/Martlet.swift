@@ -26,7 +26,7 @@ struct Martlet: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, UpCommand.self, DPCtlCommand.self, MonitorCommand.self, AttachCommand.self,
-            VersionCommand.self,
+            ParsePcapCommand.self, VersionCommand.self,
         ])
 
     static func main() async {

@@ -44,7 +44,7 @@ import Testing
                 }
             }
             let expected = model.values.contains { packet.masked(by: $0.match.mask) == $0.match.maskedKey }
-            let found = datapath.flows.flow(matching: packet)
+            let found = datapath.flows.flow(matching: packet.unmasked)
             #expect((found != nil) == expected)
             if let found { #expect(packet.masked(by: found.match.mask) == found.match.maskedKey) }
             if expected { hits += 1 }
@@ -73,16 +73,48 @@ import Testing
         var both = FlowKey()
         both.words[0] = 1
         both.words[5] = 2
-        #expect(datapath.flows.flow(matching: both) === rare)
+        #expect(datapath.flows.flow(matching: both.unmasked) === rare)
         var cache = FlowCache()
         var packet = FlowKey()
         packet.words[5] = 2
+        let options = TunnelOptions()
         for hash in UInt32(1)...50 {
-            let found = unsafe cache.lookup(packet, hash: hash, in: datapath.entry, reader: 0)
+            let found = unsafe cache.lookup(packet, options.bytes, hash: hash, in: datapath.entry, reader: 0)
             #expect(unsafe found == frequent.entry)
         }
         datapath.flows.reorderMasks(now: 10_000)
-        #expect(datapath.flows.flow(matching: both) === frequent)
+        #expect(datapath.flows.flow(matching: both.unmasked) === frequent)
+    }
+
+    /// Flows with the same key and mask that differ in the options of their tunnel.
+    @Test func flowsAreToldApartByTunnelOptions() {
+        let sw = Switch(provider: MemoryPorts())
+        let datapath = Datapath(name: "x", serial: 1, shared: sw)
+        func match(_ value: [UInt8], _ mask: [UInt8]) -> FlowMatch {
+            var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+            match.key.tunnelOptionsLength = UInt8(value.count)
+            match.mask.tunnelOptionsLength = .max
+            match.tunnelOptions = TunnelOptionsMatch(value: value, mask: mask)
+            return match
+        }
+        func insert(_ match: FlowMatch) -> Flow {
+            datapath.flows.insert(match, ufid: nil, actions: [], instructions: [])
+        }
+        let exact: [UInt8] = [0xff, 0xff, 0xff, 0xff]
+        let first = insert(match([1, 2, 3, 4], exact))
+        let second = insert(match([1, 2, 3, 5], exact))
+        let masked = insert(match([9, 7, 7, 7], [0xff, 0, 0, 0]))
+        #expect(datapath.flows.maskCount == 2)
+        #expect(datapath.flows.flow(unmaskedKey: match([1, 2, 3, 5], [])) === second)
+        #expect(datapath.flows.flow(matching: match([1, 2, 3, 4], [])) === first)
+        #expect(datapath.flows.flow(matching: match([1, 2, 3, 5], [])) === second)
+        #expect(datapath.flows.flow(matching: match([9, 0, 1, 2], [])) === masked)
+        #expect(datapath.flows.flow(matching: match([1, 2, 3, 6], [])) == nil)
+        #expect(datapath.flows.flow(matching: match([1, 2, 3, 4, 0, 0, 0, 0], [])) == nil)
+        datapath.flows.remove(second)
+        #expect(datapath.flows.flow(matching: match([1, 2, 3, 5], [])) == nil)
+        datapath.flows.remove(first)
+        #expect(datapath.flows.maskCount == 1)
     }
 
     /// A slot that was left is used again, so that flows that come and go do not fill the table.
@@ -112,14 +144,14 @@ import Testing
                 unsafe array = slots()
                 arrays += 1
             }
-            for flow in staying + passing { #expect(datapath.flows.flow(matching: flow.match.key) === flow) }
+            for flow in staying + passing { #expect(datapath.flows.flow(matching: flow.match) === flow) }
         }
         for flow in passing { datapath.flows.remove(flow) }
         // Of ten flows at a time and 19 in all the table has to grow no more than once.
         #expect(arrays <= 2)
         #expect(unsafe array.pointee.capacity <= 32 && array.pointee.used <= 24)
-        for key in UInt64(100)..<112 { #expect(datapath.flows.flow(matching: match(key, 0xffff, 0).key) == nil) }
-        for flow in staying { #expect(datapath.flows.flow(matching: flow.match.key) === flow) }
+        for key in UInt64(100)..<112 { #expect(datapath.flows.flow(matching: match(key, 0xffff, 0)) == nil) }
+        for flow in staying { #expect(datapath.flows.flow(matching: flow.match) === flow) }
         // What nothing stands behind leaves no hash behind either.
         let last = datapath.flows.insert(match(1, 0xffff_0000, 5), ufid: nil, actions: [], instructions: [])
         let other = datapath.flows.insert(match(2 << 16, 0xffff_0000, 5), ufid: nil, actions: [], instructions: [])
@@ -127,4 +159,9 @@ import Testing
         #expect(unsafe other.table.pointee.slots.load(ordering: .relaxed).pointee.used == 1)
         datapath.flows.removeAll()
     }
+}
+
+extension FlowKey {
+    /// What a packet with this key is looked for by.
+    fileprivate var unmasked: FlowMatch { FlowMatch(key: self, mask: FlowMask()) }
 }

@@ -186,7 +186,7 @@ import Testing
             var metadata = FlowKey()
             (metadata.priority, metadata.skbMark, metadata.inPort) = (1, 2, FlowKey.noPort)
             let execution = try control.planExecution(
-                frame: frame, metadata: metadata, actions: Attributes(list.rawSpan))
+                frame: frame, metadata: FlowMetadata(key: metadata), actions: Attributes(list.rawSpan))
             try control.execute(execution, in: datapath)
         }
         return host.port("br0")?.receiveAll() ?? []
@@ -247,7 +247,7 @@ import Testing
                 var metadata = FlowKey()
                 (metadata.priority, metadata.skbMark, metadata.inPort) = (1, 2, FlowKey.noPort)
                 let execution = try control.planExecution(
-                    frame: test.frame, metadata: metadata, actions: Attributes(list.rawSpan))
+                    frame: test.frame, metadata: FlowMetadata(key: metadata), actions: Attributes(list.rawSpan))
                 try control.execute(execution, in: datapath)
             }
             sw.shutDown()

@@ -154,7 +154,7 @@ import Testing
             let source = generator.next() % 256
             traffic.control { datapath in
                 let match = Self.match(source)
-                switch datapath.flows.flow(unmaskedKey: match.key) {
+                switch datapath.flows.flow(unmaskedKey: match) {
                 case let flow? where generator.next() % 3 == 0:
                     datapath.flows.setActions(of: flow, [], [.output(port: 2), .output(port: 2)])
                 case let flow?: datapath.flows.remove(flow)

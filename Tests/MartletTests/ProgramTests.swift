@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import HostPorts
+import Netlink
 import Testing
 
 @testable import martlet
@@ -68,6 +70,23 @@ import Testing
         #expect(full.errors == "martlet: writing the output failed (No space left on device)\n")
         let piped = try run([], shell: #"{ sleep 0.3; "$1" version; echo $? >&2; } | exec true"#)
         #expect(piped.errors == "0\n")
+    }
+
+    @Test func parsesCaptures() throws {
+        let path = "/tmp/martlet-\(UUID().uuidString.prefix(8)).pcap"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var writer = PcapWriter()
+        writer.append(frame().rawSpan, time: 0)
+        try PcapFile.save(writer.bytes, to: path)
+        let outcome = try run(["parse-pcap", path])
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        #expect(outcome.output.hasPrefix("eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4("))
+        for (file, words) in [("/nonexistent", "No such file or directory"), ("/tmp", "Is a directory")] {
+            let failed = try run(["parse-pcap", file])
+            #expect(failed.status == 1 && failed.output.isEmpty)
+            #expect(failed.errors == "martlet: reading \(file) failed (\(words))\n")
+        }
+        #expect(try run(["parse-pcap"]).status == 64)
     }
 
     @Test func attachBecomesTheProgram() throws {

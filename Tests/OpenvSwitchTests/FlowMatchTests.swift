@@ -448,15 +448,15 @@ import Testing
 
     @Test func metadataOfAPacketNeedsNoHeaders() throws {
         let bytes = recircID(5) + dpHash(6) + priority(7) + inPort(8) + skbMark(9)
-        let key = try FlowMetadata.read(Attributes(bytes.rawSpan))
+        let key = try FlowMetadata(Attributes(bytes.rawSpan)).key
         #expect(key.recircID == 5)
         #expect(key.dpHash == 6)
         #expect(key.priority == 7)
         #expect(key.inPort == 8)
         #expect(key.skbMark == 9)
-        #expect(try FlowMetadata.read(Attributes([UInt8]().rawSpan)).inPort == FlowKey.noPort)
+        #expect(try FlowMetadata(Attributes([UInt8]().rawSpan)).key.inPort == FlowKey.noPort)
         let bad = inPort(70_000)
-        #expect(throws: RequestError.self) { try FlowMetadata.read(Attributes(bad.rawSpan)) }
+        #expect(throws: RequestError.self) { try FlowMetadata(Attributes(bad.rawSpan)) }
     }
 
     @Test func errorsTellThePlaceInTheRequest() throws {

@@ -255,14 +255,31 @@ import Testing
         let (key, offsets) = try #require(extract(Build.ethernet(EtherType.ipv6, Build.ipv6(0, Array(long)))))
         #expect((key.ipProtocol, key.transportSource, offsets.transport) == (59, 0, -1))
         #expect(key.ipv6Source == Build.source6)
-        let short = try #require(extract(Build.ethernet(EtherType.ipv6, Build.ipv6(43, [6, 0, 0, 0, 0, 0, 0]))))
-        #expect((short.key.ipProtocol, short.key.ipv6ExtensionHeaders) == (59, 32))
+    }
+
+    @Test(
+        arguments: [
+            // First header, what the frame has of it, protocol, fragment.
+            (0, [6, 0], 6, Fragment.none), (0, [6], 59, Fragment.none), (0, [], 59, Fragment.none),
+            (60, [17, 255], 17, Fragment.none), (51, [58, 4], 58, Fragment.none),
+            (0, [60, 0], 59, Fragment.none),  // the second is not there at all
+            (43, [6, 0, 0, 0], 6, Fragment.none), (43, [6, 0, 0], 59, Fragment.none),
+            (44, [6], 59, Fragment.none), (44, [6, 0, 0], 59, Fragment.first), (44, [6, 0, 0, 0], 6, Fragment.first),
+            (44, [6, 0, 0, 8], 44, Fragment.later),
+        ] as [(UInt8, [UInt8], UInt8, UInt8)])
+    func ipv6ExtensionHeaderCutOff(first: UInt8, rest: [UInt8], number: UInt8, fragment: UInt8) throws {
+        let (key, offsets) = try #require(extract(Build.ethernet(EtherType.ipv6, Build.ipv6(first, rest))))
+        #expect((key.ipProtocol, key.fragment) == (number, fragment))
+        #expect((key.transportSource, key.transportDestination, offsets.transport) == (0, 0, -1))
+        #expect((key.ipv6Source, key.ipTTL) == (Build.source6, 64))
     }
 
     @Test func ipv6EndlessChainEnds() throws {
-        let chain = (0..<2000).flatMap { _ in Build.extensionHeader(next: 60) }
-        let (key, offsets) = try #require(extract(Build.ethernet(EtherType.ipv6, Build.ipv6(60, chain))))
-        #expect((key.ipProtocol, offsets.transport) == (59, -1))
+        for (count, number) in [(32, 6), (33, 59), (2000, 59)] as [(Int, UInt8)] {
+            let chain = (1...count).flatMap { Build.extensionHeader(next: $0 == count ? 6 : 60) } + Build.tcp()
+            let (key, offsets) = try #require(extract(Build.ethernet(EtherType.ipv6, Build.ipv6(60, chain))))
+            #expect((key.ipProtocol, offsets.transport) == (number, number == 6 ? 54 + 8 * count : -1))
+        }
     }
 
     // MARK: Neighbour discovery

@@ -48,7 +48,7 @@ private final class Bed: Sendable {
                 var metadata = FlowKey()
                 metadata.inPort = FlowKey.noPort
                 let execution = try control.planExecution(
-                    frame: frame, metadata: metadata, actions: Attributes(actions))
+                    frame: frame, metadata: FlowMetadata(key: metadata), actions: Attributes(actions))
                 try control.execute(execution, in: datapath)
             } catch { require(error.errno > 0, "an error without a number") }
         }

@@ -69,7 +69,7 @@ extension Device {
         if let ufid = set[FlowAttribute.ufid].flatMapUFID() {
             flow = try find(.ufid(ufid), datapath)
         } else if let match {
-            flow = try find(.key(match.key), datapath)
+            flow = try find(.key(match), datapath)
         } else {
             throw .error(RequestError(Errno.invalid, "a flow is found by its key or a UFID of 1 to 16 bytes"))
         }
@@ -113,7 +113,7 @@ extension Device {
         guard let key = set[FlowAttribute.key] else {
             throw .error(RequestError(Errno.invalid, "a flow is found by its key or its UFID"))
         }
-        do { return .key(try FlowMatch.key(key.nested)) } catch { throw .error(error) }
+        do { return .key(try FlowMatch(unmasked: key.nested)) } catch { throw .error(error) }
     }
 
     private func find(_ identity: Datapath.FlowIdentity, _ datapath: Datapath) throws(Refusal) -> Flow {
@@ -147,8 +147,8 @@ private struct FlowReply: WritableMessage {
     static func bound(_ match: FlowMatch, ufid: UFID?, actions: Int) -> Int {
         var writer = MessageWriter(capacity: 512)
         do throws(NetlinkError) {
-            try (ufid == nil ? match.key : match.maskedKey).write(to: &writer)
-            try match.maskedKey.write(mask: match.mask, to: &writer)
+            if ufid == nil { try match.writeKey(to: &writer) } else { try match.writeMaskedKey(to: &writer) }
+            try match.writeMask(to: &writer)
         } catch { return 0 }  // cannot be: a key is short
         let identifier = ufid.map { 4 + netlinkAligned($0.count) } ?? 0
         return OVSHeader.attributesOffset + identifier + 4 + 4 + writer.count + 4 + netlinkAligned(actions)

@@ -15,7 +15,7 @@ extension Device {
         let execution: SwitchControl.Execution
         do throws(RequestError) {
             execution = try control.planExecution(
-                frame: frame.payload.copyBytes(), metadata: FlowMetadata.read(key.nested), actions: actions.nested,
+                frame: frame.payload.copyBytes(), metadata: FlowMetadata(key.nested), actions: actions.nested,
                 hash: set.integer(PacketAttribute.hash), maximumReceiveUnit: set.integer(PacketAttribute.mru) ?? 0,
                 upcallPortID: set.integer(PacketAttribute.upcallPortID) ?? 0)
         } catch { throw .error(error) }

@@ -15,15 +15,7 @@ extension KeyPrinter {
             case TunnelKeyAttribute.id:
                 flags |= 8
                 if found != nil { flagMask |= 8 }
-                tunnelID(payload, found)
-            case TunnelKeyAttribute.ipv4Source: field("src", .ipv4, payload, found)
-            case TunnelKeyAttribute.ipv4Destination: field("dst", .ipv4, payload, found)
-            case TunnelKeyAttribute.ipv6Source: field("ipv6_src", .ipv6, payload, found)
-            case TunnelKeyAttribute.ipv6Destination: field("ipv6_dst", .ipv6, payload, found)
-            case TunnelKeyAttribute.tos: field("tos", .hex8, payload, found)
-            case TunnelKeyAttribute.ttl: field("ttl", .decimal8, payload, found)
-            case TunnelKeyAttribute.sourcePort: field("tp_src", .decimal16, payload, found)
-            case TunnelKeyAttribute.destinationPort: field("tp_dst", .decimal16, payload, found)
+                field("tun_id", .hex64, payload, found)
             case TunnelKeyAttribute.dontFragment: flags |= 2
             case TunnelKeyAttribute.checksum: flags |= 4
             case TunnelKeyAttribute.oam: flags |= 1
@@ -52,7 +44,11 @@ extension KeyPrinter {
                 dropComma()
                 append("),")
             default:
-                unknown(attribute, mask: found)
+                if let part = TunnelTable.row(attribute.type)?.fields.first {
+                    field(part.name, part.form, payload, found)
+                } else {
+                    unknown(attribute, mask: found)
+                }
             }
         }
         // A flag can be matched without being set, so the mask is read by itself.
@@ -72,13 +68,6 @@ extension KeyPrinter {
         dropComma()
     }
 
-    private mutating func tunnelID(_ value: [UInt8], _ mask: [UInt8]?) {
-        guard verbose || !(mask?.isAllZero ?? true) else { return }
-        append("tun_id=0x" + String.hex(value.bigEndianValue))
-        if let mask, !mask.isAllOnes { append("/" + String.prefixedHex(mask.bigEndianValue)) }
-        append(",")
-    }
-
     private mutating func vxlanOptions(_ value: [UInt8], mask: [UInt8]?) {
         let masks = mask.map { TextAttributes($0) }
         for attribute in TextAttributes(value).list {
@@ -87,7 +76,7 @@ extension KeyPrinter {
             guard checkLength(attribute, mask: found, expected: .vxlan(attribute.type), namesType: true) else {
                 continue
             }
-            guard attribute.type == 1 else {
+            guard attribute.type == VXLANExtension.gbp else {
                 unknown(attribute, mask: found)
                 continue
             }

@@ -75,71 +75,58 @@ struct KeyPrinter {
     private mutating func attribute(_ attribute: TextAttribute, mask: [UInt8]?, portName: ((UInt32) -> String?)?) {
         let value = attribute.payload
         let isExact = mask.map { Self.isExact(attribute.type, $0) } ?? true
-        if let layout = KeyLayout.of(attribute.type) {
-            text += layout.name + "("
-            fields(layout, value, mask)
-            text += ")"
+        guard let row = KeyTable.row(attribute.type), !row.name.isEmpty else {
+            unnamed(attribute, isExact ? nil : mask)
             return
         }
-        switch attribute.type {
-        case KeyAttribute.encap:
-            text += "encap("
-            if !value.isEmpty { attributes(value, mask: mask, portName: nil) }
-        case KeyAttribute.priority:
-            text += "skb_priority("
-            number(value, mask, isExact)
-        case KeyAttribute.skbMark:
-            text += "skb_mark("
-            number(value, mask, isExact)
-        case KeyAttribute.dpHash:
-            text += "dp_hash("
-            number(value, mask, isExact)
-        case KeyAttribute.recircID:
-            text += "recirc_id("
-            number(value, mask, isExact)
-        case KeyAttribute.ctMark:
-            text += "ct_mark("
-            if verbose || !(mask?.isAllZero ?? true) { number(value, mask, isExact) }
-        case KeyAttribute.ctZone:
-            text += "ct_zone("
-            if verbose || !(mask?.isAllZero ?? true) { number(value, mask, isExact) }
-        case KeyAttribute.ctState:
-            text += "ct_state("
-            connectionState(value, mask, isExact)
-        case KeyAttribute.ctLabels:
-            text += "ct_label("
-            labels(value, mask: mask, always: verbose)
-        case KeyAttribute.tunnel:
-            text += "tunnel("
-            tunnel(value, mask: mask)
-        case KeyAttribute.nsh:
-            text += "nsh("
-            nsh(value, mask: mask)
-        case KeyAttribute.inPort:
-            text += "in_port("
-            inPort(value, mask, isExact, portName)
-        case KeyAttribute.vlan:
-            text += "vlan("
-            vlan(value.bigEndianValue, mask: mask?.bigEndianValue ?? 0xffff)
-        case KeyAttribute.etherType:
-            text += "eth_type(0x" + String.hex(value.bigEndianValue, digits: 4)
-            if !isExact, let mask { text += "/0x" + String.hex(mask.bigEndianValue, digits: 4) }
-        case KeyAttribute.tcpFlags:
-            text += "tcp_flags("
-            tcpFlags(value, mask, isExact)
-        case KeyAttribute.mpls:
-            text += "mpls("
-            guard mpls(value, isExact ? nil : mask) else { return }
-        default:
-            switch attribute.type {
-            case 0: text += "unspec("
-            case KeyAttribute.tunnelInfo: text += "<error: kernel-only tunnel_info>("
-            default: text += "key\(attribute.type)("
+        text += row.name + "("
+        switch row.payload {
+        case .fields(_, let fields):
+            if let field = fields.first, field.name.isEmpty {
+                single(row, field.form, value, mask, isExact, portName)
+            } else {
+                self.fields(fields, value, mask)
             }
-            text += String.hexBytes(value, separator: " ")
-            if !isExact, let mask { text += "/" + String.hexBytes(mask, separator: " ") }
+        case .keys: if !value.isEmpty { attributes(value, mask: mask, portName: nil) }
+        case .labelStack: guard mpls(value, isExact ? nil : mask) else { return }
+        case .nested:
+            if attribute.type == KeyAttribute.tunnel { tunnel(value, mask: mask) } else { nsh(value, mask: mask) }
+        case .none: break
         }
         text += ")"
+    }
+
+    /// An attribute that the text form has no name for.
+    private mutating func unnamed(_ attribute: TextAttribute, _ mask: [UInt8]?) {
+        switch attribute.type {
+        case 0: text += "unspec("
+        case KeyAttribute.tunnelInfo: text += "<error: kernel-only tunnel_info>("
+        default: text += "key\(attribute.type)("
+        }
+        text += String.hexBytes(attribute.payload, separator: " ")
+        if let mask { text += "/" + String.hexBytes(mask, separator: " ") }
+        text += ")"
+    }
+
+    /// The value of an attribute with one field, for which its name stands.
+    private mutating func single(
+        _ row: KeyDescription, _ form: FieldForm, _ value: [UInt8], _ mask: [UInt8]?, _ isExact: Bool,
+        _ portName: ((UInt32) -> String?)?
+    ) {
+        switch form {
+        case .connectionState: connectionState(value, mask, isExact)
+        case .labels: labels(value, mask: mask, always: verbose)
+        case .port: inPort(value, mask, isExact, portName)
+        case .vlan: vlan(value.bigEndianValue, mask: mask?.bigEndianValue ?? 0xffff)
+        case .tcpFlags: tcpFlags(value, mask, isExact)
+        case .etherType:
+            text += "0x" + String.hex(value.bigEndianValue, digits: 4)
+            if !isExact, let mask { text += "/0x" + String.hex(mask.bigEndianValue, digits: 4) }
+        default:
+            // Of a connection, what is wildcarded has no number.
+            let isConnection = row.type == KeyAttribute.ctMark || row.type == KeyAttribute.ctZone
+            if !isConnection || verbose || !(mask?.isAllZero ?? true) { number(value, mask, isExact) }
+        }
     }
 
     private mutating func number(_ value: [UInt8], _ mask: [UInt8]?, _ isExact: Bool) {
@@ -236,21 +223,21 @@ struct KeyPrinter {
 
     // MARK: Fields
 
-    private mutating func fields(_ layout: KeyLayout, _ value: [UInt8], _ mask: [UInt8]?) {
-        for field in layout.fields {
-            let part = value.field(field.offset, field.kind.size)
-            self.field(field.name, field.kind, part, mask?.field(field.offset, field.kind.size))
+    private mutating func fields(_ fields: [KeyField], _ value: [UInt8], _ mask: [UInt8]?) {
+        for field in fields {
+            let part = value.field(field.offset, field.form.size)
+            self.field(field.name, field.form, part, mask?.field(field.offset, field.form.size))
         }
         text.dropComma()
     }
 
     /// Prints `name=value[/mask],` unless the field is wildcarded and the printer not verbose.
-    mutating func field(_ name: String, _ kind: KeyLayout.Kind, _ value: [UInt8], _ mask: [UInt8]?) {
+    mutating func field(_ name: String, _ form: FieldForm, _ value: [UInt8], _ mask: [UInt8]?) {
         let isEmpty = mask?.isAllZero ?? false
         var isFull = mask?.isAllOnes ?? true
         let number = value.bigEndianValue
         let maskNumber = mask?.bigEndianValue ?? 0
-        switch kind {
+        switch form {
         case .unmasked32:
             text += "\(name)=0x\(String.hex(number)),"
             return
@@ -268,7 +255,7 @@ struct KeyPrinter {
         }
         text += name + "="
         var maskText: String { "/" + String.prefixedHex(maskNumber) }
-        switch kind {
+        switch form {
         case .ethernet:
             text += AddressText.ethernet(value)
             if !isFull, let mask { text += "/" + AddressText.ethernet(mask) }
@@ -288,8 +275,12 @@ struct KeyPrinter {
         case .hex8, .hex16:
             text += String.prefixedHex(number)
             if !isFull { text += maskText }
-        case .fragment, .unmasked32:
-            break
+        case .hex64:
+            text += "0x" + String.hex(number)
+            if !isFull { text += maskText }
+        case .fragment, .unmasked32, .etherType, .tcpFlags, .vlan, .hostHex16, .hostHex32, .connectionState, .port,
+            .labels:
+            break  // printed whole, not among other fields
         }
         text += ","
     }
@@ -355,19 +346,24 @@ struct KeyPrinter {
         if case .unknown = PayloadLength.key(type) { return nil }
         if [0, KeyAttribute.encap, KeyAttribute.tunnelInfo].contains(type) { return nil }
         var result = mask.map { (byte: $0, bits: UInt8(0xff)) }
-        switch type {
-        case KeyAttribute.tcpFlags where result.count == 2:
-            result[0].bits = 0x0f
-        case KeyAttribute.ipv6 where result.count == 40:
-            // Of the flow label 20 bits count.
-            result[32].bits = 0
-            result[33].bits = 0x0f
-        case KeyAttribute.arp, KeyAttribute.ctOrigTupleIPv4, KeyAttribute.ctOrigTupleIPv6:
-            let size = KeyLayout.of(type)?.significantSize ?? 0
-            result.removeLast(Swift.max(0, result.count - size))
-        default:
-            break
+        guard let row = KeyTable.row(type), result.count == row.size else { return result }
+        // Bytes behind the fields are padding.
+        let end = row.fields.map { $0.offset + $0.form.size }.max() ?? result.count
+        result.removeLast(result.count - end)
+        for field in row.fields {
+            for (index, bits) in field.form.significantBits { result[field.offset + index].bits = bits }
         }
         return result
+    }
+}
+
+extension FieldForm {
+    /// The bits that count of the bytes of which not all do.
+    fileprivate var significantBits: [(index: Int, bits: UInt8)] {
+        switch self {
+        case .tcpFlags: [(0, 0x0f)]
+        case .flowLabel: [(0, 0), (1, 0x0f)]
+        default: []
+        }
     }
 }

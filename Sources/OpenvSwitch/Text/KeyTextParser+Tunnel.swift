@@ -3,34 +3,19 @@ extension KeyTextParser {
     mutating func tunnel() throws(FlowTextError) -> KeyPair {
         var keys = AttributeBuilder()
         var masks = AttributeBuilder()
-        let fields: [(String, UInt16, Int)] = [
-            ("tun_id=", TunnelKeyAttribute.id, 64), ("tos=", TunnelKeyAttribute.tos, 8),
-            ("ttl=", TunnelKeyAttribute.ttl, 8), ("tp_src=", TunnelKeyAttribute.sourcePort, 16),
-            ("tp_dst=", TunnelKeyAttribute.destinationPort, 16),
-        ]
-        let addresses: [(String, UInt16, KeyLayout.Kind)] = [
-            ("src=", TunnelKeyAttribute.ipv4Source, .ipv4), ("dst=", TunnelKeyAttribute.ipv4Destination, .ipv4),
-            ("ipv6_src=", TunnelKeyAttribute.ipv6Source, .ipv6),
-            ("ipv6_dst=", TunnelKeyAttribute.ipv6Destination, .ipv6),
-        ]
         try fieldList { parser throws(FlowTextError) in
-            for (name, type, bits) in fields where parser.scanner.skip(name) {
-                let (key, mask) = try parser.hostNumber(bits: bits)
-                try keys.append(type, key.swappedToNetworkOrder, at: parser.scanner)
-                try masks.append(type, mask.swappedToNetworkOrder, at: parser.scanner)
-                return true
-            }
-            for (name, type, kind) in addresses where parser.scanner.skip(name) {
-                let (key, mask) = try parser.value(kind)
-                try keys.append(type, key, at: parser.scanner)
-                try masks.append(type, mask, at: parser.scanner)
+            for row in TunnelTable.rows {
+                guard let field = row.fields.first, parser.scanner.skip(field.name + "=") else { continue }
+                let (key, mask) = try parser.value(field.form)
+                try keys.append(row.type, key, at: parser.scanner)
+                try masks.append(row.type, mask, at: parser.scanner)
                 return true
             }
             if parser.scanner.skip("vxlan(gbp(") {
                 let (key, mask) = try parser.groupPolicy()
                 for (policy, isKey) in [(key, true), (mask, false)] where policy != 0 {
                     var option = AttributeBuilder()
-                    try option.append(1, .host(policy, count: 4), at: parser.scanner)
+                    try option.append(VXLANExtension.gbp, .host(policy, count: 4), at: parser.scanner)
                     if isKey {
                         try keys.append(TunnelKeyAttribute.vxlanOptions, option.bytes, at: parser.scanner)
                     } else {

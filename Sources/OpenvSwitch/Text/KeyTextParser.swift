@@ -32,63 +32,43 @@ struct KeyTextParser {
         defer { depth -= 1 }
         guard depth < FlowText.maximumDepth else { throw scanner.error("expected attributes nested less deep") }
 
-        for layout in KeyLayout.all where scanner.skip(layout.name + "(") { return try fields(layout) }
-        for (name, type) in Self.numbers where scanner.skip(name) {
-            return try single(type) { parser throws(FlowTextError) in try parser.hostNumber(bits: 32) }
-        }
-        if scanner.skip("recirc_id(") {
-            return try single(KeyAttribute.recircID) { parser throws(FlowTextError) in
-                (.host(try parser.scanner.expectInteger(bits: 32), count: 4), .init(repeating: 0xff, count: 4))
+        for row in KeyTable.rows where !row.name.isEmpty && scanner.skip(row.name + "(") {
+            switch row.payload {
+            case .fields(_, let fields):
+                guard let field = fields.first, field.name.isEmpty else { return try self.fields(row) }
+                if field.form == .vlan { return try vlan() }
+                let (key, mask) = try single(row.type, field.form)
+                try scanner.expect(")")
+                return KeyPair(type: row.type, key: key, mask: mask)
+            case .labelStack: return try mpls()
+            case .keys: return try encap()
+            case .nested: return try row.type == KeyAttribute.tunnel ? tunnel() : nsh()
+            case .none: break
             }
         }
-        if scanner.skip("ct_zone(") {
-            return try single(KeyAttribute.ctZone) { parser throws(FlowTextError) in try parser.hostNumber(bits: 16) }
-        }
-        if scanner.skip("ct_label(") {
-            return try single(KeyAttribute.ctLabels) { parser throws(FlowTextError) in try parser.labels() }
-        }
-        if scanner.skip("ct_state(") {
-            return try single(KeyAttribute.ctState) { parser throws(FlowTextError) in
-                let (flags, mask) = try parser.flags(.connectionState)
-                return (.host(UInt64(flags), count: 4), .host(UInt64(mask), count: 4))
-            }
-        }
-        if scanner.skip("tcp_flags(") {
-            return try single(KeyAttribute.tcpFlags) { parser throws(FlowTextError) in
-                let (flags, mask) = try parser.flags(.tcp)
-                return (.bigEndian(UInt64(flags), count: 2), .bigEndian(UInt64(mask), count: 2))
-            }
-        }
-        if scanner.skip("eth_type(") {
-            return try single(KeyAttribute.etherType) { parser throws(FlowTextError) in
-                try parser.value(.decimal16)
-            }
-        }
-        if scanner.skip("in_port(") {
-            return try single(KeyAttribute.inPort) { parser throws(FlowTextError) in try parser.port() }
-        }
-        if scanner.skip("vlan(") { return try vlan() }
-        if scanner.skip("mpls(") { return try mpls() }
-        if scanner.skip("tunnel(") { return try tunnel() }
-        if scanner.skip("nsh(") { return try nsh() }
-        if scanner.skip("encap(") { return try encap() }
         throw scanner.error("expected a key attribute such as “in_port(”")
     }
-
-    private static let numbers: [(String, UInt16)] = [
-        ("skb_priority(", KeyAttribute.priority), ("skb_mark(", KeyAttribute.skbMark),
-        ("dp_hash(", KeyAttribute.dpHash), ("ct_mark(", KeyAttribute.ctMark),
-    ]
 
     // MARK: Attributes with one value
 
     private mutating func single(
-        _ type: UInt16,
-        _ body: (inout KeyTextParser) throws(FlowTextError) -> (key: [UInt8], mask: [UInt8])
-    ) throws(FlowTextError) -> KeyPair {
-        let (key, mask) = try body(&self)
-        try scanner.expect(")")
-        return KeyPair(type: type, key: key, mask: mask)
+        _ type: UInt16, _ form: FieldForm
+    ) throws(FlowTextError) -> (key: [UInt8], mask: [UInt8]) {
+        switch form {
+        // As in ovs-dpctl, without a mask.
+        case .hostHex32 where type == KeyAttribute.recircID:
+            return (.host(try scanner.expectInteger(bits: 32), count: 4), .init(repeating: 0xff, count: 4))
+        case .hostHex16, .hostHex32: return try hostNumber(bits: form.size * 8)
+        case .labels: return try labels()
+        case .connectionState:
+            let (flags, mask) = try flags(.connectionState)
+            return (.host(UInt64(flags), count: 4), .host(UInt64(mask), count: 4))
+        case .tcpFlags:
+            let (flags, mask) = try flags(.tcp)
+            return (.bigEndian(UInt64(flags), count: 2), .bigEndian(UInt64(mask), count: 2))
+        case .port: return try port()
+        default: return try value(form)
+        }
     }
 
     /// `5` or `5/0xff`, in host byte order.
@@ -204,17 +184,16 @@ struct KeyTextParser {
         }
     }
 
-    private mutating func fields(_ layout: KeyLayout) throws(FlowTextError) -> KeyPair {
-        var pair = KeyPair(
-            type: layout.type, key: .init(repeating: 0, count: layout.size),
-            mask: .init(repeating: 0, count: layout.size))
+    private mutating func fields(_ row: KeyDescription) throws(FlowTextError) -> KeyPair {
+        let zeros = [UInt8](repeating: 0, count: row.size ?? 0)
+        var pair = KeyPair(type: row.type, key: zeros, mask: zeros)
         try fieldList { parser throws(FlowTextError) in
-            for field in layout.fields
+            for field in row.fields
             where parser.scanner.skip(field.name + "=")
                 || (field.alias.map { parser.scanner.skip($0 + "=") } ?? false)
             {
-                let (key, mask) = try parser.value(field.kind)
-                let range = field.offset..<field.offset + field.kind.size
+                let (key, mask) = try parser.value(field.form)
+                let range = field.offset..<field.offset + field.form.size
                 pair.key.replaceSubrange(range, with: key)
                 pair.mask.replaceSubrange(range, with: mask)
                 return true
@@ -225,17 +204,19 @@ struct KeyTextParser {
     }
 
     /// A value with or without a mask, as the payload holds them. Without a mask every bit counts.
-    mutating func value(_ kind: KeyLayout.Kind) throws(FlowTextError) -> (key: [UInt8], mask: [UInt8]) {
-        switch kind {
+    mutating func value(_ form: FieldForm) throws(FlowTextError) -> (key: [UInt8], mask: [UInt8]) {
+        switch form {
         case .ethernet: return try address("an Ethernet address", 6) { $0.ethernet() }
         case .ipv4: return try address("an IPv4 address", 4) { $0.ipv4() }
         case .ipv6: return try address("an IPv6 address", 16) { $0.ipv6() }
         case .flowLabel:
             let (key, mask) = try number(bits: 20)
             return (.bigEndian(key, count: 4), .bigEndian(mask, count: 4))
-        case .decimal8, .hex8, .decimal16, .hex16, .unmasked32:
-            let (key, mask) = try number(bits: kind.size * 8)
-            return (.bigEndian(key, count: kind.size), .bigEndian(mask, count: kind.size))
+        case .decimal8, .hex8, .decimal16, .hex16, .hex64, .unmasked32, .etherType, .tcpFlags, .vlan:
+            let (key, mask) = try number(bits: form.size * 8)
+            return (.bigEndian(key, count: form.size), .bigEndian(mask, count: form.size))
+        case .hostHex16, .hostHex32, .connectionState, .port: return try hostNumber(bits: form.size * 8)
+        case .labels: return try labels()
         case .fragment:
             let word = String(decoding: scanner.word, as: UTF8.self)
             guard let value = ["no", "first", "later"].firstIndex(of: word) else {
@@ -334,10 +315,6 @@ struct KeyTextParser {
     mutating func nshFields() throws(FlowTextError) -> (key: [UInt8], mask: [UInt8]) {
         var key = [UInt8](repeating: 0, count: 24)
         var mask = key
-        let fields: [(String, Int, Int)] = [
-            ("flags=", 0, 1), ("ttl=", 1, 1), ("mdtype=", 2, 1), ("np=", 3, 1), ("si=", 7, 1), ("c1=", 8, 4),
-            ("c2=", 12, 4), ("c3=", 16, 4), ("c4=", 20, 4),
-        ]
         try fieldList { parser throws(FlowTextError) in
             if parser.scanner.skip("spi=") {
                 let start = parser.scanner
@@ -348,11 +325,19 @@ struct KeyTextParser {
                 mask.replaceSubrange(4..<7, with: [UInt8].bigEndian(valueMask & 0xff_ffff, count: 3))
                 return true
             }
-            for (name, offset, size) in fields where parser.scanner.skip(name) {
-                let (value, valueMask) = try parser.number(bits: size * 8)
-                key.replaceSubrange(offset..<offset + size, with: [UInt8].bigEndian(value, count: size))
-                mask.replaceSubrange(offset..<offset + size, with: [UInt8].bigEndian(valueMask, count: size))
+            if parser.scanner.skip("si=") {
+                let (value, valueMask) = try parser.number(bits: 8)
+                (key[7], mask[7]) = (UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: valueMask))
                 return true
+            }
+            for (start, row) in zip([0, 8], NSHTable.rows) {
+                for field in row.fields where !field.name.isEmpty && parser.scanner.skip(field.name + "=") {
+                    let (value, valueMask) = try parser.value(field.form)
+                    let range = start + field.offset..<start + field.offset + field.form.size
+                    key.replaceSubrange(range, with: value)
+                    mask.replaceSubrange(range, with: valueMask)
+                    return true
+                }
             }
             return false
         }
