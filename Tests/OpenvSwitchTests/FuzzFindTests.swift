@@ -33,4 +33,15 @@ import Testing
         refused(key, tunnelMask(ones(8, 4)) + ones(6, 2), "the mask has 4 bytes of options, and the key 8")
         refused(tunnel([]) + ip, tunnelMask(ones(8, 4)) + ones(6, 2), "the mask has 4 bytes of options, and the key 0")
     }
+
+    /// The place told was the one behind, which in an empty key is no part of it.
+    @Test func whatIsMissingIsMissingInTheAttributeAroundIt() {
+        for key in [[], attribute(3, [1, 0, 0, 0]), ethernet() + etherType(0x0800)] {
+            guard case .failure(let error) = match(key) else {
+                Issue.record("accepted")
+                continue
+            }
+            #expect(error.offset == 24, "\(error)")
+        }
+    }
 }
