@@ -124,7 +124,7 @@ final class Bed: Sendable {
             "offset \(offset) of \(request.count) bytes is no attribute: \(error.message ?? "")")
     }
 
-    /// Whether an attribute begins at a place, or could begin there, at any level.
+    /// Whether an attribute begins at a place, at any level, or bytes that are none.
     private func isAttribute(_ place: Int, in bytes: [UInt8], from start: Int, to end: Int) -> Bool {
         var current = start
         while current < end {
@@ -138,8 +138,7 @@ final class Bed: Sendable {
             }
             current = next
         }
-        // Behind the last attribute of a nest: where the missing one would be.
-        return current == place && place < bytes.count
+        return false
     }
 
     // MARK: Dumps
