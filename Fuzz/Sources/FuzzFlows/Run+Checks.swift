@@ -123,9 +123,9 @@ extension Run {
                 return
             }
             let again = self.text(of: copy.key ?? [], copy.mask ?? [])
-            // In a text the version of ERSPAN options is always exact, and what is not matched of a network service header
-            // is not there.
-            let isIncomplete = text.contains("erspan(") || text.contains("nsh(")
+            // In a text the version of ERSPAN options is always exact, a VXLAN group policy of 0 is none, and what is not
+            // matched of a network service header is not there.
+            let isIncomplete = text.contains("erspan(") || text.contains("vxlan(") || text.contains("nsh(")
             require(again == text || isIncomplete, "\(text) becomes \(again)")
         } catch {
             // As `ovs-dpctl`, it takes a recirculation ID only as a whole, and has no text for some masks.
