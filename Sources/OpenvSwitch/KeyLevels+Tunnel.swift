@@ -39,11 +39,13 @@ extension KeyLevels {
             }
             key.tunnelOptionsLength = isMask ? .max : UInt8(truncatingIfNeeded: options.count)
             guard isMask, options.count != keyOptions.count else { continue }
-            // Open vSwitch names the group policy in the mask alone where a packet must not have one.
-            guard keyOptions.isEmpty, type != TunnelKeyAttribute.geneveOptions else {
+            guard type != TunnelKeyAttribute.geneveOptions else {
                 throw refusal("the mask has \(options.count) bytes of options, and the key \(keyOptions.count)")
             }
-            options = []
+            // As in the kernel, where all options end at the same place. Of a key without any, which Open vSwitch matches so,
+            // nothing is left but that it has none.
+            let missing = max(0, keyOptions.count - options.count)
+            options = [UInt8](repeating: 0, count: missing) + options.suffix(keyOptions.count)
         }
         key.tunnelFlags = flags
         let hasIPv4 = types & Self.ipv4Types != 0

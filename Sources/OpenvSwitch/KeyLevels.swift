@@ -32,6 +32,7 @@ struct KeyLevels: ~Escapable {
     var isTruncatedTag = false
     /// The innermost ENCAP is empty.
     var endsInEmptyEncap = false
+    /// Where the attribute begins that all of these are in: what is at fault if something is missing.
     let offset: Int
 
     /// What a level says of its VLAN tag; 0 where it says nothing.
@@ -57,7 +58,7 @@ struct KeyLevels: ~Escapable {
     @_lifetime(copy attributes)
     init(_ attributes: Attributes, isMask: Bool) throws(RequestError) {
         self.isMask = isMask
-        offset = attributes.nextOffset
+        offset = max(0, attributes.nextOffset - Attribute.headerSize)
         self.attributes = try Self.parse(attributes, isMask)
         present = Self.significant(self.attributes, isMask)
         // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
