@@ -30,6 +30,10 @@ enum Instruction: BitwiseCopyable {
     case setNSH(NSHEdit, mask: NSHEdit)
     case truncate(Int)
     case drop
+    /// Drops the packet as one with which an action went wrong.
+    case fail
+    /// Forgets what connection tracking found.
+    case clearConnection
     /// Sends the packet through the flow table once more.
     case recirculate(UInt32)
     case hash(HashAlgorithm, basis: UInt32)

@@ -35,6 +35,10 @@ extension ProcessorState {
                 working.truncation = .max
             case .truncate(let length): working.truncation = length
             case .drop: break loop
+            case .fail:
+                result = Errno.invalid
+                break loop
+            case .clearConnection: working.key.clearConnection()
             case .setPriority(let value, let mask):
                 working.key.priority = working.key.priority & ~mask | value & mask
             case .setMark(let value, let mask):
@@ -155,9 +159,9 @@ extension ProcessorState {
         case .popMPLS(let etherType):
             working.isKeyStale = true
             return HeaderEdit.popMPLS(&working.packet, &working.offsets, etherType: etherType, key: &working.key)
-        case .output, .userspace, .truncate, .drop, .setPriority, .setMark, .recirculate, .hash, .meter, .sample,
-            .clone, .checkPacketLength, .decrementTTL, .pushEthernet, .popEthernet, .pushMPLSInFront, .pushNSH, .popNSH,
-            .setNSH:
+        case .output, .userspace, .truncate, .drop, .fail, .clearConnection, .setPriority, .setMark, .recirculate,
+            .hash, .meter, .sample, .clone, .checkPacketLength, .decrementTTL, .pushEthernet, .popEthernet,
+            .pushMPLSInFront, .pushNSH, .popNSH, .setNSH:
             return true
         }
     }

@@ -17,9 +17,20 @@ extension KeyLevels {
         for row in rows where maskAttributes.contains(KeyAttributeSet(row.type)) {
             let isInKey = present.contains(KeyAttributeSet(row.type))
             guard row.presence.isAllowed(in: mask, over: key, isInKey: isInKey) else {
-                let fault = isInKey ? row.presence.maskRule : "the key has none"
-                throw maskLevels.fail("the mask must not have it: \(fault)", row.type)
+                throw maskLevels.fail(row.presence.maskFault(over: key, isInKey: isInKey), row.type)
             }
+        }
+    }
+}
+
+extension KeyDescription.Presence {
+    /// Why a mask may not have the attribute.
+    fileprivate func maskFault(over key: FlowKey, isInKey: Bool) -> String {
+        switch self {
+        case .connectionTuple(EtherType.ipv6) where key.isNeighbourDiscovery:
+            "it cannot be matched in neighbour discovery"
+        case .metadata, .ethernetHeader, .vlanTag, .networkExtra: "the mask names it, and the key has none"
+        default: maskRule
         }
     }
 }

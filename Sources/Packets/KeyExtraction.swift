@@ -44,8 +44,16 @@ public enum KeyExtraction {
         } else {
             key.etherType = networkType
         }
-        let isSound = networkLayer(frame, offload, &offsets, into: &key)
+        let isSound = followNetworkLayer(frame, offload, &offsets, into: &key)
         return (offsets, isSound)
+    }
+
+    /// What the key's EtherType says is at `offsets.network`. False if a packet with such a header is to be dropped.
+    @inline(never)
+    static func followNetworkLayer(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) -> Bool {
+        networkLayer(frame, offload, &offsets, into: &key)
     }
 
     // MARK: Link layer

@@ -48,7 +48,10 @@ import Testing
         #expect(dumped.actions == list)
         let (key, mask) = try (#require(dumped.key), #require(dumped.mask))
         let match = try FlowMatch(key: Attributes(key.rawSpan), mask: Attributes(mask.rawSpan))
-        #expect(try match == FlowMatch(key: Attributes(flow.key.rawSpan), mask: Attributes(flow.mask.rawSpan)))
+        var expected = try FlowMatch(key: Attributes(flow.key.rawSpan), mask: Attributes(flow.mask.rawSpan))
+        // A mask that is dumped says of the tunnel at least that there is none.
+        expected.mask.tunnelFamily = .max
+        #expect(match == expected)
         #expect(try dpif.flow(.key(flow.key)).actions == list)
     }
 
@@ -126,9 +129,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("pop_mpls(eth_type=0x800)", "pop_mpls: the packet is not known to be MPLS"),
+        ("pop_mpls(eth_type=0x800)", "pop_mpls: the packet must be MPLS"),
         ("push_vlan(vid=1,pcp=0),push_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)", "VLAN tag"),
-        ("set(mpls(label=1,tc=0,ttl=1,bos=1))", "set(mpls): the packet is not known to be MPLS"),
+        ("set(mpls(label=1,tc=0,ttl=1,bos=1))", "only on a packet whose EtherType is 0x8847 or 0x8848"),
     ])
     func whatCannotBeIsRefusedWithASentence(actions: String, words: String) throws {
         let bed = TestBed()
