@@ -30,22 +30,19 @@ extension KeyLevels {
             flags |= row.flag
             switch type {
             case TunnelKeyAttribute.vxlanOptions: options = try groupPolicy(attribute)
-            case TunnelKeyAttribute.erspanOptions:
-                let metadata = attribute.payload.copyBytes()
-                options = [UInt8](repeating: 0, count: Self.erspanSize - metadata.count) + metadata
             case TunnelKeyAttribute.geneveOptions where attribute.payload.byteCount % 4 != 0:
                 throw refusal("the options must be a multiple of 4 bytes")
             default: options = attribute.payload.copyBytes()
             }
-            key.tunnelOptionsLength = isMask ? .max : UInt8(truncatingIfNeeded: options.count)
-            guard isMask, options.count != keyOptions.count else { continue }
-            guard type != TunnelKeyAttribute.geneveOptions else {
-                throw refusal("the mask has \(options.count) bytes of options, and the key \(keyOptions.count)")
+            if isMask, options.count != keyOptions.count {
+                guard type != TunnelKeyAttribute.geneveOptions else {
+                    throw refusal("the mask has \(options.count) bytes of options, and the key \(keyOptions.count)")
+                }
+                // As in the kernel, where all options end at the same place.
+                let missing = max(0, keyOptions.count - options.count)
+                options = [UInt8](repeating: 0, count: missing) + options.suffix(keyOptions.count)
             }
-            // As in the kernel, where all options end at the same place. Of a key without any, which Open vSwitch matches so,
-            // nothing is left but that it has none.
-            let missing = max(0, keyOptions.count - options.count)
-            options = [UInt8](repeating: 0, count: missing) + options.suffix(keyOptions.count)
+            key.tunnelOptionsLength = isMask ? .max : UInt8(truncatingIfNeeded: options.count)
         }
         key.tunnelFlags = flags
         let hasIPv4 = types & Self.ipv4Types != 0
@@ -75,9 +72,6 @@ extension KeyLevels {
         | 1 << UInt64(TunnelKeyAttribute.ipv4InfoBridge)
     private static let ipv6Types: UInt64 =
         1 << UInt64(TunnelKeyAttribute.ipv6Source) | 1 << UInt64(TunnelKeyAttribute.ipv6Destination)
-
-    /// Bytes of `struct erspan_metadata`. As in the kernel, what is missing is missing at its beginning.
-    private static let erspanSize = 12
 
     /// `OVS_VXLAN_EXT_GBP`: four bytes; 0 if it is not there.
     private func groupPolicy(_ options: Attribute) throws(RequestError) -> [UInt8] {

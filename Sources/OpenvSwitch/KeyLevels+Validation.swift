@@ -17,20 +17,15 @@ extension KeyLevels {
         for row in rows where maskAttributes.contains(KeyAttributeSet(row.type)) {
             let isInKey = present.contains(KeyAttributeSet(row.type))
             guard row.presence.isAllowed(in: mask, over: key, isInKey: isInKey) else {
-                throw maskLevels.fail(row.presence.maskFault(over: key, isInKey: isInKey), row.type)
+                let fault = isInKey || row.presence.isMaskedWithoutKey ? row.presence.maskRule : "the key has none"
+                let who = maskLevels.isMask ? "the mask must not have it" : "without a mask it is matched"
+                throw maskLevels.fail("\(who): \(fault)", row.type)
             }
         }
     }
 }
 
 extension KeyDescription.Presence {
-    /// Why a mask may not have the attribute.
-    fileprivate func maskFault(over key: FlowKey, isInKey: Bool) -> String {
-        switch self {
-        case .connectionTuple(EtherType.ipv6) where key.isNeighbourDiscovery:
-            "it cannot be matched in neighbour discovery"
-        case .metadata, .ethernetHeader, .vlanTag, .networkExtra: "the mask names it, and the key has none"
-        default: maskRule
-        }
-    }
+    /// Whether a mask may have the attribute though the key has none.
+    fileprivate var isMaskedWithoutKey: Bool { if case .connectionTuple = self { true } else { false } }
 }

@@ -26,9 +26,14 @@ extension KeyDescription.Presence {
         case .freelyMasked, .tunnel, .etherType: "it may always be matched"
         case .metadata, .ethernetHeader, .networkExtra: "it can be matched if the key has it"
         case .vlanTag: "it can be matched if the key has a tag at this level, together with ENCAP and the whole TPID"
-        case .network, .connectionTuple: "it can be matched only with an exact EtherType, and one that has it"
-        case .transport: "it can be matched only with an exact IP protocol, and one that has it"
-        case .neighbourDiscovery: "it can be matched only with an exact ICMPv6 type, 135 or 136"
+        case .network(let type, let other):
+            "it can be matched only if the EtherType is \(Self.types(type, other)), and exact in the mask"
+        case .transport(_, _, let number):
+            "it can be matched only if the IP protocol is \(number), and exact in the mask"
+        case .neighbourDiscovery: "it can be matched only if the ICMPv6 type is 135 or 136, and exact in the mask"
+        case .connectionTuple(let type):
+            "it can be matched only if the EtherType is \(Self.types(type, type)), and exact in the mask"
+                + (type == EtherType.ipv6 ? "; not in neighbour discovery" : "")
         case .foreign: "refused"
         }
     }

@@ -18,8 +18,8 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
     /// What a key or mask is besides its ordinary beginning: `expectedKey`, `expectedMask`.
     typealias Change = @Sendable (inout FlowKey) -> Void
 
-    /// The attribute at fault: the types of those it is nested in, and its own. Of several the last. Without any it is the
-    /// whole.
+    /// The attribute at fault: the types of those it is nested in, and its own. Of several the last. Without any it is that
+    /// of the whole key or mask.
     enum Place: Sendable {
         case key(_ path: [UInt16])
         case mask(_ path: [UInt16])
@@ -83,7 +83,7 @@ extension KeyCase.Place {
     }
 
     private static func offset(of path: ArraySlice<UInt16>, in bytes: [UInt8], at base: Int) -> Int? {
-        guard let type = path.first else { return base }
+        guard let type = path.first else { return base - 4 }
         var found: Int?
         var position = 0
         while position + 4 <= bytes.count {

@@ -73,7 +73,8 @@ extension KeyCorpus {
             at: .byteOfKey((frameOfNSH + nshBase()).count + 4)),
         .refuses(
             "a mask under any EtherType", frameOfNSH + nsh(nshBase()), nsh(nshBase()),
-            "flow mask: nsh: it can be matched only with an exact EtherType, and one that has it (OVS_KEY_ATTR_NSH)",
+            "flow mask: nsh: the mask must not have it: it can be matched only if the EtherType is 0x894f, and exact in "
+                + "the mask (OVS_KEY_ATTR_NSH)",
             at: .mask(28)),
     ]
 
@@ -84,8 +85,12 @@ extension KeyCorpus {
         (key.ipv4Source, key.ipv4Destination, key.ipTTL) = (0x0a0a_0a0a, 0x0a0a_0a0a, 64)
     }
     private static let solicitation = frameOfIPv6 + ipv6(proto: 58) + icmpv6(135) + nd()
-    private static let unmatched =
-        "it can be matched only with an exact EtherType, and one that has it (OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV"
+    private static func tuple(_ version: Int, _ type: String, _ end: String = "") -> String {
+        "it can be matched only if the EtherType is \(type), and exact in the mask\(end) "
+            + "(OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV\(version))"
+    }
+    private static let tuple4 = tuple(4, "0x0800")
+    private static let tuple6 = tuple(6, "0x86dd", "; not in neighbour discovery")
 
     static let connections: [KeyCase] = [
         .takes(
@@ -127,21 +132,22 @@ extension KeyCorpus {
         .takes("a tuple of another family, under a mask without it", ctTuple6() + frameOfIPv4 + ipv4(), exactType),
         .refuses(
             "a tuple of another family in the mask", ctTuple6() + frameOfIPv4 + ipv4(), exactType + ctTuple6(),
-            "flow mask: ct_tuple6: \(unmatched)6)", at: .mask(27)),
+            "flow mask: ct_tuple6: the mask must not have it: \(tuple6)", at: .mask(27)),
         .refuses(
-            "the same without a mask", ctTuple4() + frameOfIPv6 + ipv6(), "flow key: ct_tuple4: \(unmatched)4)",
+            "the same without a mask", ctTuple4() + frameOfIPv6 + ipv6(),
+            "flow key: ct_tuple4: without a mask it is matched: \(tuple4)",
             at: .key(26)),
         .refuses(
             "a tuple under any EtherType", ctTuple4() + frameOfIPv4 + ipv4(), ctTuple4(),
-            "flow mask: ct_tuple4: \(unmatched)4)", at: .mask(26)),
+            "flow mask: ct_tuple4: the mask must not have it: \(tuple4)", at: .mask(26)),
         .takes("a tuple of neighbour discovery, under a mask without it", ctTuple6() + solicitation, exactType),
         .refuses(
             "a tuple of neighbour discovery in the mask", ctTuple6() + solicitation, exactType + ctTuple6(),
-            "flow mask: ct_tuple6: it cannot be matched in neighbour discovery (OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV6)",
+            "flow mask: ct_tuple6: the mask must not have it: \(tuple6)",
             at: .mask(27)),
         .refuses(
             "without a mask", ctTuple6() + solicitation,
-            "flow key: ct_tuple6: it cannot be matched in neighbour discovery (OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV6)",
+            "flow key: ct_tuple6: without a mask it is matched: \(tuple6)",
             at: .key(27)),
         .refuses(
             "a tuple of the bytes that count, without padding",

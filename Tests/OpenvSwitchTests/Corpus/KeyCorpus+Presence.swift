@@ -46,7 +46,8 @@ extension KeyCorpus {
             .refuses(
                 "without a mask it is one of the attributes to match",
                 ethernet() + etherType(0x0806) + arp() + udp(),
-                "flow key: udp: it can be matched only with an exact IP protocol, and one that has it (OVS_KEY_ATTR_UDP)",
+                "flow key: udp: without a mask it is matched: it can be matched only if the IP protocol is 17, and exact in "
+                    + "the mask (OVS_KEY_ATTR_UDP)",
                 at: .key(10)),
         ]
 
@@ -67,24 +68,25 @@ extension KeyCorpus {
 
     static let maskDemands: [KeyCase] =
         [
-            network(frameOfIPv4 + ipv4(), 7, 12, "ipv4", "IPV4"),
-            network(frameOfIPv6 + ipv6(), 8, 40, "ipv6", "IPV6"),
-            network(ethernet() + etherType(0x0806) + arp(), 13, 24, "arp", "ARP"),
-            network(ethernet() + etherType(0x8035) + arp(), 13, 24, "arp", "ARP"),
-            network(ethernet() + etherType(0x8847) + mpls(2), 21, 8, "mpls", "MPLS"),
-            network(ethernet() + etherType(0x8848) + mpls(1), 21, 4, "mpls", "MPLS"),
-            transport(frameOfIPv4 + ipv4(proto: 6) + tcp() + tcpFlags(), exactProtocol, 9, 4, "tcp", "TCP"),
+            network(frameOfIPv4 + ipv4(), 7, 12, "ipv4", "IPV4", "0x0800"),
+            network(frameOfIPv6 + ipv6(), 8, 40, "ipv6", "IPV6", "0x86dd"),
+            network(ethernet() + etherType(0x0806) + arp(), 13, 24, "arp", "ARP", "0x0806 or 0x8035"),
+            network(ethernet() + etherType(0x8035) + arp(), 13, 24, "arp", "ARP", "0x0806 or 0x8035"),
+            network(ethernet() + etherType(0x8847) + mpls(2), 21, 8, "mpls", "MPLS", "0x8847 or 0x8848"),
+            network(ethernet() + etherType(0x8848) + mpls(1), 21, 4, "mpls", "MPLS", "0x8847 or 0x8848"),
+            transport(frameOfIPv4 + ipv4(proto: 6) + tcp() + tcpFlags(), exactProtocol, 6, 9, 4, "tcp", "TCP"),
             transport(
-                frameOfIPv4 + ipv4(proto: 6) + tcp() + tcpFlags(), exactProtocol, 18, 2, "tcp_flags", "TCP_FLAGS"),
-            transport(frameOfIPv4 + ipv4(proto: 17) + udp(), exactProtocol, 10, 4, "udp", "UDP"),
-            transport(frameOfIPv4 + ipv4(proto: 132) + sctp(), exactProtocol, 17, 4, "sctp", "SCTP"),
-            transport(frameOfIPv4 + ipv4(proto: 1) + icmp(), exactProtocol, 11, 2, "icmp", "ICMP"),
-            transport(frameOfIPv6 + ipv6(proto: 6) + tcp() + tcpFlags(), exactProtocolOfIPv6, 9, 4, "tcp", "TCP"),
+                frameOfIPv4 + ipv4(proto: 6) + tcp() + tcpFlags(), exactProtocol, 6, 18, 2, "tcp_flags", "TCP_FLAGS"),
+            transport(frameOfIPv4 + ipv4(proto: 17) + udp(), exactProtocol, 17, 10, 4, "udp", "UDP"),
+            transport(frameOfIPv4 + ipv4(proto: 132) + sctp(), exactProtocol, 132, 17, 4, "sctp", "SCTP"),
+            transport(frameOfIPv4 + ipv4(proto: 1) + icmp(), exactProtocol, 1, 11, 2, "icmp", "ICMP"),
+            transport(frameOfIPv6 + ipv6(proto: 6) + tcp() + tcpFlags(), exactProtocolOfIPv6, 6, 9, 4, "tcp", "TCP"),
             transport(
-                frameOfIPv6 + ipv6(proto: 6) + tcp() + tcpFlags(), exactProtocolOfIPv6, 18, 2, "tcp_flags", "TCP_FLAGS"),
-            transport(frameOfIPv6 + ipv6(proto: 17) + udp(), exactProtocolOfIPv6, 10, 4, "udp", "UDP"),
-            transport(frameOfIPv6 + ipv6(proto: 132) + sctp(), exactProtocolOfIPv6, 17, 4, "sctp", "SCTP"),
-            transport(frameOfIPv6 + ipv6(proto: 58) + icmpv6(), exactProtocolOfIPv6, 12, 2, "icmpv6", "ICMPV6"),
+                frameOfIPv6 + ipv6(proto: 6) + tcp() + tcpFlags(), exactProtocolOfIPv6, 6, 18, 2, "tcp_flags",
+                "TCP_FLAGS"),
+            transport(frameOfIPv6 + ipv6(proto: 17) + udp(), exactProtocolOfIPv6, 17, 10, 4, "udp", "UDP"),
+            transport(frameOfIPv6 + ipv6(proto: 132) + sctp(), exactProtocolOfIPv6, 132, 17, 4, "sctp", "SCTP"),
+            transport(frameOfIPv6 + ipv6(proto: 58) + icmpv6(), exactProtocolOfIPv6, 58, 12, 2, "icmpv6", "ICMPV6"),
             metadata(recircID(), 20, 4, "recirc_id", "RECIRC_ID"), metadata(dpHash(), 19, 4, "dp_hash", "DP_HASH"),
             metadata(priority(), 2, 4, "skb_priority", "PRIORITY"), metadata(skbMark(), 15, 4, "skb_mark", "SKB_MARK"),
             metadata(ctZone(1), 23, 2, "ct_zone", "CT_ZONE"), metadata(ctMark(1), 24, 4, "ct_mark", "CT_MARK"),
@@ -92,19 +94,21 @@ extension KeyCorpus {
         ].flatMap { $0 } + [
             .refuses(
                 "CT_STATE only if the key has it", frameOfIPv4 + ipv4(), ctState(0x21),
-                "flow mask: ct_state: the mask names it, and the key has none (OVS_KEY_ATTR_CT_STATE)", at: .mask(22)),
+                "flow mask: ct_state: the mask must not have it: the key has none (OVS_KEY_ATTR_CT_STATE)",
+                at: .mask(22)),
             .refuses(
                 "ETHERNET only if the key has it", etherType(0x0800) + ipv4(), ones(4, 12),
-                "flow mask: eth: the mask names it, and the key has none (OVS_KEY_ATTR_ETHERNET)", at: .mask(4)),
+                "flow mask: eth: the mask must not have it: the key has none (OVS_KEY_ATTR_ETHERNET)", at: .mask(4)),
             .refuses(
                 "IPV6_EXTHDRS only if the key has it", frameOfIPv6 + ipv6(), exactType + ones(32, 2),
-                "flow mask: the mask names it, and the key has none (OVS_KEY_ATTR_IPV6_EXTHDRS)", at: .mask(32)),
+                "flow mask: the mask must not have it: the key has none (OVS_KEY_ATTR_IPV6_EXTHDRS)", at: .mask(32)),
             .takes("with it, even under any EtherType", frameOfIPv6 + ipv6() + extensionHeaders(), ones(32, 2)),
             .refuses(
                 "ND only under an exact ICMPv6 type",
                 frameOfIPv6 + ipv6(proto: 58) + icmpv6(135) + nd(),
                 exactType + exactProtocolOfIPv6 + attribute(12, [0xfe, 0xff]) + ones(14, 28),
-                "flow mask: nd: it can be matched only with an exact ICMPv6 type, 135 or 136 (OVS_KEY_ATTR_ND)",
+                "flow mask: nd: the mask must not have it: it can be matched only if the ICMPv6 type is 135 or 136, and exact "
+                    + "in the mask (OVS_KEY_ATTR_ND)",
                 at: .mask(14)),
             .takes(
                 "whatever the code", frameOfIPv6 + ipv6(proto: 58) + icmpv6(136) + nd(),
@@ -112,37 +116,39 @@ extension KeyCorpus {
             .refuses(
                 "ports of a later fragment", frameOfIPv4 + ipv4(proto: 17, fragment: 2) + udp(),
                 exactType + exactProtocol + ones(10, 4),
-                "flow mask: udp: it can be matched only with an exact IP protocol, and one that has it (OVS_KEY_ATTR_UDP)",
+                "flow mask: udp: the mask must not have it: it can be matched only if the IP protocol is 17, and exact in "
+                    + "the mask (OVS_KEY_ATTR_UDP)",
                 at: .mask(10)),
             .takes("TUNNEL, IN_PORT and ETHERTYPE always", ethernet(), tunnel(Tun.ttl) + ones(3, 4) + exactType),
         ]
 
     /// A header may be masked only under an exact EtherType, and one that has it.
     private static func network(
-        _ key: [UInt8], _ type: UInt16, _ size: Int, _ name: String, _ constant: String
+        _ key: [UInt8], _ type: UInt16, _ size: Int, _ name: String, _ constant: String, _ types: String
     ) -> [KeyCase] {
         [
             .takes("\(constant) under an exact EtherType", key, exactType + ones(type, size)),
             .refuses(
                 "\(constant) under any EtherType", key, ones(type, size),
-                "flow mask: \(name): it can be matched only with an exact EtherType, and one that has it "
-                    + "(OVS_KEY_ATTR_\(constant))", at: .mask(type)),
+                "flow mask: \(name): the mask must not have it: it can be matched only if the EtherType is \(types), and "
+                    + "exact in the mask (OVS_KEY_ATTR_\(constant))", at: .mask(type)),
             .refuses(
                 "\(constant) over a key of another EtherType", ethernet() + etherType(0x1234),
                 exactType + ones(type, size),
-                "flow mask: \(name): the mask names it, and the key has none (OVS_KEY_ATTR_\(constant))",
+                "flow mask: \(name): the mask must not have it: the key has none (OVS_KEY_ATTR_\(constant))",
                 at: .mask(type)),
         ]
     }
 
     /// Ports may be masked only under an exact protocol, and one that has them.
     private static func transport(
-        _ key: [UInt8], _ exact: [UInt8], _ type: UInt16, _ size: Int, _ name: String, _ constant: String
+        _ key: [UInt8], _ exact: [UInt8], _ number: UInt8, _ type: UInt16, _ size: Int, _ name: String,
+        _ constant: String
     ) -> [KeyCase] {
         let partly = exact.map { $0 == 0xff ? 0xfe : $0 }
         let sentence =
-            "flow mask: \(name): it can be matched only with an exact IP protocol, and one that has it "
-            + "(OVS_KEY_ATTR_\(constant))"
+            "flow mask: \(name): the mask must not have it: it can be matched only if the IP protocol is \(number), and "
+            + "exact in the mask (OVS_KEY_ATTR_\(constant))"
         return [
             .takes("\(constant) under an exact protocol", key, exactType + exact + ones(type, size)),
             .refuses(
@@ -152,7 +158,7 @@ extension KeyCorpus {
             .refuses(
                 "\(constant) over another protocol", frameOfIPv4 + ipv4(proto: 47),
                 exactType + exactProtocol + ones(type, size),
-                "flow mask: \(name): the mask names it, and the key has none (OVS_KEY_ATTR_\(constant))",
+                "flow mask: \(name): the mask must not have it: the key has none (OVS_KEY_ATTR_\(constant))",
                 at: .mask(type)),
         ]
     }
@@ -165,7 +171,7 @@ extension KeyCorpus {
             .takes("\(constant) if the key has it", attribute + frameOfIPv4 + ipv4(), ones(type, size)),
             .refuses(
                 "\(constant) only if the key has it", frameOfIPv4 + ipv4(), ones(type, size),
-                "flow mask: \(name): the mask names it, and the key has none (OVS_KEY_ATTR_\(constant))",
+                "flow mask: \(name): the mask must not have it: the key has none (OVS_KEY_ATTR_\(constant))",
                 at: .mask(type)),
         ]
     }

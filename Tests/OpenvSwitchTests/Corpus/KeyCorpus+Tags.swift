@@ -144,7 +144,8 @@ extension KeyCorpus {
             mask: { ($0.vlanTPID, $0.etherType, $0.ipTTL) = (.max, .max, .max) }),
         .refuses(
             "a header behind the tag under any EtherType", single(0x1064, inner), tagMask(0xffff, ones(7, 12)),
-            "flow mask: ipv4: it can be matched only with an exact EtherType, and one that has it (OVS_KEY_ATTR_IPV4)",
+            "flow mask: ipv4: the mask must not have it: it can be matched only if the EtherType is 0x0800, and exact in "
+                + "the mask (OVS_KEY_ATTR_IPV4)",
             at: .mask(1, 7)),
         .refuses(
             "a tag in the mask alone", ethernet() + inner, tagMask(0xffff),

@@ -192,11 +192,12 @@ extension KeyCorpus {
             mask: {
                 ($0.tunnelFamily, $0.tunnelFlags, $0.tunnelOptionsLength) = (.max, TunnelFlags.erspanOptions, .max)
             }),
-        .refuses(
+        .takes(
             "options of another kind and length", tunnel(Tun.least + Tun.geneve(Tun.option)) + frame,
             tunnel(Tun.policy(1)),
-            maskSentence("the mask has 4 bytes of options, and the key 8 (OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS)"),
-            at: .mask(16, 11)),
+            mask: {
+                ($0.tunnelFamily, $0.tunnelFlags, $0.tunnelOptionsLength) = (.max, TunnelFlags.vxlanOptions, .max)
+            }),
         .refuses(
             "two kinds of options", tunnel(Tun.least + Tun.policy(1)) + frame,
             tunnel(Tun.policy(1) + Tun.erspan([1])),

@@ -63,7 +63,7 @@ enum KeyCorpus {
         .refuses(
             "a nest that is not empty is there, even if what is in it is zero", frameOfIPv4 + ipv4(),
             nsh(attribute(NSHKeyAttribute.base, [UInt8](repeating: 0, count: 8))),
-            "flow mask: nsh: the mask names it, and the key has none (OVS_KEY_ATTR_NSH)", at: .mask(28)),
+            "flow mask: nsh: the mask must not have it: the key has none (OVS_KEY_ATTR_NSH)", at: .mask(28)),
         .refuses(
             "a label stack of no entries", ethernet() + etherType(0x8847) + attribute(21, []),
             "flow key: mpls: a label stack has one to three entries of four bytes (OVS_KEY_ATTR_MPLS)", at: .key(21)),
