@@ -77,9 +77,9 @@ import Testing
         accepted([pushEthernet], for: bare(EtherType.ipv4))
         accepted([pushEthernet, popEthernet, pushEthernet], for: bare(0x1234))
         accepted([popEthernet, pushEthernet], for: frame())
-        refused([pushEthernet], for: frame(), "push_eth: the packet has an", "OVS_ACTION_ATTR_PUSH_ETH", at: 0)
+        refused([pushEthernet], for: frame(), "push_eth: the packet must have no", "OVS_ACTION_ATTR_PUSH_ETH", at: 0)
         refused(
-            [popEthernet, pushEthernet, pushEthernet], for: frame(), "push_eth: the packet has an",
+            [popEthernet, pushEthernet, pushEthernet], for: frame(), "push_eth: the packet must have no",
             "OVS_ACTION_ATTR_PUSH_ETH", at: 20)
         for count in [0, 6, 11, 13, 16] {
             refused(
@@ -98,11 +98,13 @@ import Testing
     @Test func anEthernetHeaderIsPoppedWithoutATag() {
         accepted([popEthernet], for: frame())
         accepted([pushVLAN, popVLAN, popEthernet], for: frame())
-        refused([popEthernet], for: bare(EtherType.ipv4), "pop_eth: the packet has no", "OVS_ACTION_ATTR_POP_ETH")
+        refused([popEthernet], for: bare(EtherType.ipv4), "pop_eth: the packet must have an", "OVS_ACTION_ATTR_POP_ETH")
         refused(
-            [popEthernet, popEthernet], for: frame(), "pop_eth: the packet has no", "OVS_ACTION_ATTR_POP_ETH", at: 4)
+            [popEthernet, popEthernet], for: frame(), "pop_eth: the packet must have an", "OVS_ACTION_ATTR_POP_ETH",
+            at: 4)
         refused(
-            [pushVLAN, popEthernet], for: frame(), "pop_eth: the packet has a VLAN tag", "OVS_ACTION_ATTR_POP_ETH",
+            [pushVLAN, popEthernet], for: frame(), "pop_eth: the packet must have no VLAN tag",
+            "OVS_ACTION_ATTR_POP_ETH",
             at: 8)
         refused(
             [attribute(ActionAttribute.popEthernet, [0])], for: frame(), "pop_eth: there must be no payload",
@@ -112,7 +114,7 @@ import Testing
             do {
                 _ = try compile(popEthernet + action, for: frame())
                 Issue.record("it was taken")
-            } catch { #expect("\(error)".contains("no Ethernet header")) }
+            } catch { #expect("\(error)".contains("must have an Ethernet header")) }
         }
     }
 
@@ -123,7 +125,7 @@ import Testing
             #expect(try compile(clone + popEthernet, for: frame()).count == 3)
         } catch { Issue.record("\(error)") }
         let nested = attribute(ActionAttribute.clone, popEthernet + popEthernet)
-        refused([nested], for: frame(), "pop_eth: the packet has no", "OVS_ACTION_ATTR_POP_ETH", at: 8)
+        refused([nested], for: frame(), "pop_eth: the packet must have an", "OVS_ACTION_ATTR_POP_ETH", at: 8)
     }
 
     // MARK: Push and pop of NSH
@@ -143,7 +145,8 @@ import Testing
         (tagged.vlanTPID, tagged.vlanTCI) = (EtherType.vlan, 0x1005)
         accepted([pushNSH(base(1), md1), pushEthernet, popEthernet], for: tagged)
         refused(
-            [pushNSH(base(1), md1), popEthernet], for: frame(), "pop_eth: the packet has no", "OVS_ACTION_ATTR_POP_ETH")
+            [pushNSH(base(1), md1), popEthernet], for: frame(), "pop_eth: the packet must have an",
+            "OVS_ACTION_ATTR_POP_ETH")
     }
 
     @Test func theInstructionNamesThePlaceOfTheMetadata() throws {
@@ -168,11 +171,11 @@ import Testing
         refused([attribute(ActionAttribute.pushNSH, attribute(27, base(1) + md1))], for: frame(), one, name, at: 0)
         let twice = attribute(KeyAttribute.nsh, base(1) + md1)
         refused([attribute(ActionAttribute.pushNSH, twice + twice)], for: frame(), one, name, at: 0)
-        refused([pushNSH(md1)], for: frame(), "push_nsh: there is no OVS_NSH_KEY_ATTR_BASE", name, at: 4)
-        refused([pushNSH(base(1))], for: frame(), "push_nsh: there are no metadata", name, at: 4)
-        refused([pushNSH()], for: frame(), "push_nsh: there is no", name, at: 4)
+        refused([pushNSH(md1)], for: frame(), "push_nsh: the attribute is missing", "OVS_NSH_KEY_ATTR_BASE", at: 4)
+        refused([pushNSH(base(1))], for: frame(), "push_nsh: there are no metadata", "OVS_KEY_ATTR_NSH", at: 4)
+        refused([pushNSH()], for: frame(), "push_nsh: the attribute is missing", "OVS_NSH_KEY_ATTR_BASE", at: 4)
         for list in [pushNSH(base(2), md1), pushNSH(base(1), md2(4)), pushNSH(base(0), md1)] {
-            refused([list], for: frame(), "push_nsh: the metadata are not of the type", name, at: 4)
+            refused([list], for: frame(), "push_nsh: the metadata are not of the type", "OVS_KEY_ATTR_NSH", at: 4)
         }
         refused(
             [pushNSH(base(1), md1, md2(4))], for: frame(), "push_nsh: there are metadata of both types",
@@ -189,16 +192,16 @@ import Testing
         for count in [0, 7, 9, 16] {
             refused(
                 [pushNSH(attribute(NSHKeyAttribute.base, [UInt8](repeating: 1, count: count)), md1)], for: frame(),
-                "push_nsh: the base must be 8 bytes", "OVS_NSH_KEY_ATTR_BASE", at: 8)
+                "push_nsh: the payload must be 8 bytes", "OVS_NSH_KEY_ATTR_BASE", at: 8)
         }
         for count in [0, 15, 17, 32] {
             refused(
                 [pushNSH(base(1), attribute(NSHKeyAttribute.md1, [UInt8](repeating: 1, count: count)))], for: frame(),
-                "push_nsh: the context must be 16 bytes", "OVS_NSH_KEY_ATTR_MD1", at: 20)
+                "push_nsh: the payload must be 16 bytes", "OVS_NSH_KEY_ATTR_MD1", at: 20)
         }
         for count in [0, 248, 252, 1000] {
             refused(
-                [pushNSH(base(2), md2(count))], for: frame(), "push_nsh: the metadata must be 1 to 247 bytes",
+                [pushNSH(base(2), md2(count))], for: frame(), "push_nsh: the ",
                 "OVS_NSH_KEY_ATTR_MD2", at: 20)
         }
         for count in [1, 4, 5, 244, 247] { accepted([pushNSH(base(2), md2(count))], for: frame()) }
@@ -220,16 +223,17 @@ import Testing
                 [popNSH], for: bare(EtherType.nsh, next: next), "pop_nsh: the flow does not match a next protocol",
                 name, at: 0)
         }
-        refused([popNSH], for: bare(EtherType.ipv4), "pop_nsh: the flow is not NSH", name)
+        refused([popNSH], for: bare(EtherType.ipv4), "pop_nsh: the packet must be NSH", name)
         var outer = bare(EtherType.nsh)
         outer.kind = 1
-        refused([popNSH], for: outer, "pop_nsh: an Ethernet header is in front", name)
+        refused([popNSH], for: outer, "pop_nsh: the packet must have no Ethernet header", name)
         accepted([popEthernet, popNSH], for: outer)
         refused([attribute(ActionAttribute.popNSH, [0])], for: bare(EtherType.nsh), "pop_nsh: there must be no", name)
         // Behind it there is an Ethernet header, or none.
         accepted([popNSH, pushVLAN, popVLAN, popEthernet], for: bare(EtherType.nsh))
         refused(
-            [popNSH, pushEthernet], for: bare(EtherType.nsh), "push_eth: the packet has an", "OVS_ACTION_ATTR_PUSH_ETH")
+            [popNSH, pushEthernet], for: bare(EtherType.nsh), "push_eth: the packet must have no",
+            "OVS_ACTION_ATTR_PUSH_ETH")
         accepted([popNSH, pushEthernet], for: bare(EtherType.nsh, next: 1))
     }
 
@@ -289,41 +293,42 @@ import Testing
             let factor = isMasked ? 2 : 1
             for type in [EtherType.ipv4, 0, EtherType.mplsUnicast] {
                 refused(
-                    [set(isMasked: isMasked)], for: frame(type), "set: nsh: the flow is not NSH", "OVS_KEY_ATTR_NSH",
+                    [set(isMasked: isMasked)], for: frame(type),
+                    "set: it can be set only on a packet whose EtherType is 0x894f", "OVS_KEY_ATTR_NSH",
                     at: 4)
             }
             for count in [0, 7, 9, 8 * (3 - factor), 24] {
                 refused(
                     [set(attribute(NSHKeyAttribute.base, [UInt8](repeating: 0, count: count)), isMasked: isMasked)],
-                    for: nsh, "set: nsh: the payload must be", "OVS_NSH_KEY_ATTR_BASE", at: 8)
+                    for: nsh, "set: the payload must be", "OVS_NSH_KEY_ATTR_BASE", at: 8)
             }
             for count in [0, 15, 16 * (3 - factor), 33] {
                 refused(
                     [set(attribute(NSHKeyAttribute.md1, [UInt8](repeating: 0, count: count)), isMasked: isMasked)],
-                    for: nsh, "set: nsh: the payload must be", "OVS_NSH_KEY_ATTR_MD1", at: 8)
+                    for: nsh, "set: the payload must be", "OVS_NSH_KEY_ATTR_MD1", at: 8)
             }
             refused(
-                [set(md2(8), isMasked: isMasked)], for: nsh, "set: nsh: metadata of type 2", "OVS_NSH_KEY_ATTR_MD2",
+                [set(md2(8), isMasked: isMasked)], for: nsh, "set: metadata of type 2", "OVS_NSH_KEY_ATTR_MD2",
                 at: 8)
             refused(
-                [set(attribute(4, []), isMasked: isMasked)], for: nsh, "set: nsh: the attribute is not known",
+                [set(attribute(4, []), isMasked: isMasked)], for: nsh, "set: the attribute is not known",
                 "attribute 4", at: 8)
         }
-        refused([set(base(2), md1, isMasked: false)], for: nsh, "set: nsh: a context needs", "OVS_NSH_KEY_ATTR_MD1")
-        refused([set(md1, isMasked: false)], for: nsh, "set: nsh: a context needs", "OVS_NSH_KEY_ATTR_MD1", at: 8)
+        refused([set(base(2), md1, isMasked: false)], for: nsh, "set: a context needs", "OVS_NSH_KEY_ATTR_MD1")
+        refused([set(md1, isMasked: false)], for: nsh, "set: a context needs", "OVS_NSH_KEY_ATTR_MD1", at: 8)
         for index in 0..<8 {
             var payload = [UInt8](repeating: 0, count: 16)
             payload[index] = 1
             refused(
                 [set(attribute(NSHKeyAttribute.base, payload), isMasked: true)], for: nsh,
-                "set: nsh: the value has bits", "OVS_NSH_KEY_ATTR_BASE", at: 8)
+                "set: the value has bits", "OVS_NSH_KEY_ATTR_BASE", at: 8)
         }
         for index in 0..<16 {
             var payload = [UInt8](repeating: 0, count: 32)
             payload[index] = 1
             refused(
                 [set(attribute(NSHKeyAttribute.md1, payload), isMasked: true)], for: nsh,
-                "set: nsh: the value has bits", "OVS_NSH_KEY_ATTR_MD1", at: 8)
+                "set: the value has bits", "OVS_NSH_KEY_ATTR_MD1", at: 8)
         }
     }
 }

@@ -308,12 +308,12 @@ import Testing
     // MARK: Refusals
 
     @Test(arguments: [
-        ("push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)", "push_eth: the packet has an Ethernet header"),
-        ("push_vlan(vid=1,pcp=0),pop_eth", "pop_eth: the packet has a VLAN tag"),
-        ("pop_eth,pop_eth", "pop_eth: the packet has no Ethernet header"),
-        ("pop_nsh()", "pop_nsh: the flow is not NSH"),
+        ("push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)", "push_eth: the packet must have no Ethernet header"),
+        ("push_vlan(vid=1,pcp=0),pop_eth", "pop_eth: the packet must have no VLAN tag"),
+        ("pop_eth,pop_eth", "pop_eth: the packet must have an Ethernet header"),
+        ("pop_nsh()", "pop_nsh: the packet must be NSH"),
         ("push_nsh(flags=0,mdtype=2)", "push_nsh: there are no metadata"),
-        ("set(nsh(ttl=3))", "set: nsh: the flow is not NSH"),
+        ("set(nsh(ttl=3))", "set: it can be set only on a packet whose EtherType is 0x894f"),
     ])
     func whatCannotBeIsRefusedWithASentence(list: String, words: String) throws {
         let (dpif, _) = try bed.bridge("a")
