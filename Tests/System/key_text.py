@@ -6,7 +6,7 @@ as it is in the key: EMPTY. Of a frame that the switch drops there are no fields
 
 NO_MAC = "00:00:00:00:00:00"
 # Whether the switch knows NSH. Without it nothing behind that EtherType is compared.
-NSH_IS_KNOWN = False
+NSH_IS_KNOWN = True
 
 # OpenFlow's number for a frame that has no EtherType.
 NO_ETHER_TYPE = 0x05FF
