@@ -71,7 +71,9 @@ extension FlowKey {
                 guard tunnelFamily == TunnelFamily.ipv6, !wire.isZero(row, in: output) else { continue }
             case TunnelKeyAttribute.ttl: break
             default:
-                if row.flag != 0 {
+                if row.flag & TunnelFlags.options != 0 {
+                    guard output.tunnelFlags & row.flag != 0, tunnelOptionsLength != 0 else { continue }
+                } else if row.flag != 0 {
                     guard output.tunnelFlags & row.flag != 0 else { continue }
                 } else if wire.isZero(row, in: output) {
                     continue
@@ -136,11 +138,12 @@ extension FlowKey {
         }
     }
 
-    /// One entry at least: an attribute without any would be refused when it comes back.
+    /// As many entries as the key or the mask has, which may be more in the mask. One at least: an attribute without any
+    /// would be refused when it comes back.
     private func writeLabels(_ output: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
         let entries = output.mplsEntries
         let mark = try writer.begin(nested: KeyAttribute.mpls)
-        for index in 0..<min(max(mplsPresence.nonzeroBitCount, 1), entries.count) {
+        for index in 0..<min(max(output.mplsPresence.nonzeroBitCount, 1), entries.count) {
             try writer.append(raw: entries[index].bigEndian)
         }
         try writer.end(nested: mark)

@@ -71,13 +71,15 @@ extension KeyLevels {
 
     private func checkMask(_ mask: Tag, over tci: UInt16) throws(RequestError) {
         guard tci & FlowKey.vlanPresent != 0 else {
-            throw fail("an ENCAP in the mask needs a VLAN tag in the key", KeyAttribute.encap)
+            throw fail(
+                "an ENCAP in the mask needs a VLAN tag in the key", KeyAttribute.encap, offset: mask.encapOffset)
         }
         guard mask.tpid == 0xffff else {
-            throw fail("the TPID of a VLAN tag must be matched exactly", KeyAttribute.etherType)
+            throw fail(
+                "the TPID of a VLAN tag must be matched exactly", KeyAttribute.etherType, offset: mask.tpidOffset)
         }
         guard mask.tci & FlowKey.vlanPresent != 0 else {
-            throw fail("the bit 0x1000 of a VLAN TCI must be matched", KeyAttribute.vlan)
+            throw fail("the bit 0x1000 of a VLAN TCI must be matched", KeyAttribute.vlan, offset: mask.tciOffset)
         }
     }
 
@@ -85,9 +87,8 @@ extension KeyLevels {
     func fillExactMask(_ mask: inout FlowMask, key: FlowKey) throws(RequestError) {
         if tags > 0 { mask.vlanTPID = 0xffff }
         if tags > 1 { mask.innerVLANTPID = 0xffff }
-        if isTruncatedTag {
-            throw fail("a truncated VLAN tag needs a mask that leaves it out", KeyAttribute.vlan)
-        }
+        // The kernel makes a mask of the key's attributes, where an ENCAP that is empty counts as absent.
+        if endsInEmptyEncap { throw fail("an ENCAP that is empty needs a mask that leaves it out", KeyAttribute.encap) }
         let wire = KeyWire.keys
         for row in wire.rows where present.contains(KeyAttributeSet(row.type)) {
             switch row.type {

@@ -34,8 +34,13 @@ extension KeyLevels {
                 throw refusal("the options must be a multiple of 4 bytes")
             default: options = attribute.payload.copyBytes()
             }
-            guard !isMask || options.count == keyOptions.count else {
-                throw refusal("the mask has \(options.count) bytes of options, and the key \(keyOptions.count)")
+            if isMask, options.count != keyOptions.count {
+                guard type != TunnelKeyAttribute.geneveOptions else {
+                    throw refusal("the mask has \(options.count) bytes of options, and the key \(keyOptions.count)")
+                }
+                // As in the kernel, where all options end at the same place.
+                let missing = max(0, keyOptions.count - options.count)
+                options = [UInt8](repeating: 0, count: missing) + options.suffix(keyOptions.count)
             }
             key.tunnelOptionsLength = isMask ? .max : UInt8(truncatingIfNeeded: options.count)
         }

@@ -17,9 +17,15 @@ extension KeyLevels {
         for row in rows where maskAttributes.contains(KeyAttributeSet(row.type)) {
             let isInKey = present.contains(KeyAttributeSet(row.type))
             guard row.presence.isAllowed(in: mask, over: key, isInKey: isInKey) else {
-                let fault = isInKey ? row.presence.maskRule : "the key has none"
-                throw maskLevels.fail("the mask must not have it: \(fault)", row.type)
+                let fault = isInKey || row.presence.isMaskedWithoutKey ? row.presence.maskRule : "the key has none"
+                let who = maskLevels.isMask ? "the mask must not have it" : "without a mask it is matched"
+                throw maskLevels.fail("\(who): \(fault)", row.type)
             }
         }
     }
+}
+
+extension KeyDescription.Presence {
+    /// Whether a mask may have the attribute though the key has none.
+    fileprivate var isMaskedWithoutKey: Bool { if case .connectionTuple = self { true } else { false } }
 }

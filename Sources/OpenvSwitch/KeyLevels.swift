@@ -30,12 +30,19 @@ struct KeyLevels: ~Escapable {
     var innerTag = Tag()
     /// The innermost level is a tag of which the packet had only the TPID.
     var isTruncatedTag = false
+    /// The innermost ENCAP is empty.
+    var endsInEmptyEncap = false
+    /// Where the attribute begins that all of these are in: what is at fault if something is missing.
     let offset: Int
 
     /// What a level says of its VLAN tag; 0 where it says nothing.
     struct Tag {
         var tpid: UInt16 = 0
         var tci: UInt16 = 0
+        /// Where the TPID, the TCI and the ENCAP stand; an attribute that is absent is looked for at its ENCAP.
+        var tpidOffset = 0
+        var tciOffset = 0
+        var encapOffset = 0
     }
 
     /// Lengths of the attributes that a request may have; a type that is not here is refused.
@@ -51,7 +58,7 @@ struct KeyLevels: ~Escapable {
     @_lifetime(copy attributes)
     init(_ attributes: Attributes, isMask: Bool) throws(RequestError) {
         self.isMask = isMask
-        offset = attributes.nextOffset
+        offset = max(0, attributes.nextOffset - Attribute.headerSize)
         self.attributes = try Self.parse(attributes, isMask)
         present = Self.significant(self.attributes, isMask)
         // A tag is opened where the level names a TPID and has an ENCAP; a mask's ENCAP counts if it is not empty.
@@ -102,7 +109,7 @@ struct KeyLevels: ~Escapable {
 
     /// Goes one level down if the innermost level so far is that of a VLAN tag.
     private mutating func open() throws(RequestError) {
-        let tag = Tag(
+        var tag = Tag(
             tpid: attribute(KeyAttribute.etherType)?.payload.loadBigEndian(at: 0) ?? 0,
             tci: attribute(KeyAttribute.vlan)?.payload.loadBigEndian(at: 0) ?? 0)
         guard let encap = attribute(KeyAttribute.encap) else {
@@ -114,6 +121,10 @@ struct KeyLevels: ~Escapable {
             }
             return
         }
+        tag.encapOffset = encap.offset
+        tag.tpidOffset = attribute(KeyAttribute.etherType)?.offset ?? encap.offset
+        tag.tciOffset = attribute(KeyAttribute.vlan)?.offset ?? encap.offset
+        endsInEmptyEncap = encap.payload.byteCount == 0
         if !isMask {
             guard tag.tpid.isVLANTPID, present.contains(.vlan) else {
                 throw fail(
@@ -136,7 +147,11 @@ struct KeyLevels: ~Escapable {
         let types = Self.significant(next, isMask)
         present.subtract([.vlan, .encap, .etherType])
         let twice = present.intersection(types)
-        guard twice.isEmpty else { throw fail("an attribute stands both beside and inside ENCAP", twice.first) }
+        guard twice.isEmpty else {
+            throw fail(
+                "an attribute stands both beside and inside ENCAP", twice.first,
+                offset: next[twice.first]?.offset ?? offset)
+        }
         present.formUnion(types)
         attributes.merge(next, types: types.rawValue)
         if tags == 0 { outerTag = tag } else { innerTag = tag }

@@ -87,7 +87,7 @@ extension HeaderEdit {
         unsafe packet.setBigEndian(offsets.network, masked(old, entry, mask))  // the view has checked the entry
         // The bottom-of-stack bit decides what else is part of the stack.
         var offsets = offsets
-        extractAgain(packet, &offsets, key: &key)
+        extractAgain(packet, &offsets, key.etherType, key: &key)
         return true
     }
 
@@ -105,13 +105,22 @@ extension HeaderEdit {
         }
         unsafe packet.setBigEndian(offsets.network &- 2, etherType)
         packet.offload.shift(by: count)
-        extractAgain(packet, &offsets, key: &key)
+        extractAgain(packet, &offsets, etherType, key: &key)
     }
 
     /// Reads the key's header fields and the offsets anew from a packet that has other headers than before.
-    static func extractAgain(_ packet: Packet, _ offsets: inout HeaderOffsets, key: inout FlowKey) {
+    /// - Parameter etherType: what begins at `offsets.network`; 0 if the network header is elsewhere than before.
+    static func extractAgain(
+        _ packet: Packet, _ offsets: inout HeaderOffsets, _ etherType: UInt16 = 0, key: inout FlowKey
+    ) {
         var fresh = FlowKey(metadataOf: key)
-        guard let found = KeyExtraction.follow(packet, into: &fresh) else { return }
+        guard var found = KeyExtraction.follow(packet, into: &fresh) else { return }
+        if found.network < offsets.network, etherType >= EtherType.minimum {
+            // Extraction ends at a third VLAN tag, but actions may have pushed one over headers that are known.
+            found.network = offsets.network
+            fresh.etherType = etherType
+            _ = KeyExtraction.networkLayer(packet.bytes, packet.offload, &found, into: &fresh)
+        }
         (offsets, key) = (found, fresh)
     }
 }

@@ -48,7 +48,10 @@ import Testing
         #expect(dumped.actions == list)
         let (key, mask) = try (#require(dumped.key), #require(dumped.mask))
         let match = try FlowMatch(key: Attributes(key.rawSpan), mask: Attributes(mask.rawSpan))
-        #expect(try match == FlowMatch(key: Attributes(flow.key.rawSpan), mask: Attributes(flow.mask.rawSpan)))
+        var expected = try FlowMatch(key: Attributes(flow.key.rawSpan), mask: Attributes(flow.mask.rawSpan))
+        // A mask that is dumped says of the tunnel at least that there is none.
+        expected.mask.tunnelFamily = .max
+        #expect(match == expected)
         #expect(try dpif.flow(.key(flow.key)).actions == list)
     }
 

@@ -32,6 +32,8 @@ import Testing
         // The absence of a tag is matched without an attribute.
         if header.tpid == 0 { expected.vlanTCI = 0xffff }
         if header.innerTPID == 0 { expected.innerVLANTCI = 0xffff }
+        // The mask that is written asks for packets that came through no tunnel.
+        expected.tunnelFamily = 0xff
         #expect(match.mask == expected)
         #expect(FrameHeader(key: key) == header)
     }

@@ -47,7 +47,7 @@ import Testing
     // MARK: Order
 
     @Test func attributesAreWrittenInTheKernelsOrder() throws {
-        let metadata: [UInt16] = [20, 19, 2, 3, 15, 4]
+        let metadata: [UInt16] = [20, 19, 2, 3, 15, 22, 23, 24, 25, 4]
         #expect(try types(key(frame(0x1234))) == metadata + [6])
         #expect(try types(key(frame(0x0800))) == metadata + [6, 7])
         #expect(try types(key(frame(0x0800, proto: 6))) == metadata + [6, 7, 9, 18])
@@ -74,14 +74,14 @@ import Testing
         #expect(try types(key(later)) == metadata + [6, 7])
         var bare = frame(0x0800)
         bare.kind = 0
-        #expect(try types(key(bare)) == [20, 19, 2, 3, 15, 6, 7])
+        #expect(try types(key(bare)) == [20, 19, 2, 3, 15, 22, 23, 24, 25, 6, 7])
         var noPort = frame(0x1234)
         noPort.inPort = FlowKey.noPort
-        #expect(try types(key(noPort)) == [20, 19, 2, 15, 4, 6])
+        #expect(try types(key(noPort)) == [20, 19, 2, 15, 22, 23, 24, 25, 4, 6])
     }
 
     @Test func tagsAreNested() throws {
-        let metadata: [UInt16] = [20, 19, 2, 3, 15, 4]
+        let metadata: [UInt16] = [20, 19, 2, 3, 15, 22, 23, 24, 25, 4]
         var one = frame(0x0800)
         (one.vlanTPID, one.vlanTCI) = (0x8100, 0x1064)
         #expect(try types(key(one)) == metadata + [6, 5, 1, 6, 7])
@@ -101,12 +101,12 @@ import Testing
     @Test func aMaskHasTheStructureOfItsKey() throws {
         let tcp = frame(0x0800, proto: 6)
         let bytes = try mask(FlowMask(), over: tcp)
-        #expect(try types(bytes) == [20, 19, 2, 16, 3, 15, 4, 6, 7, 9, 18])
+        #expect(try types(bytes) == [20, 19, 2, 16, 3, 15, 22, 23, 24, 25, 4, 6, 7, 9, 18])
         // The tunnel says only that its TTL does not matter.
         #expect(try payload(16, bytes) == attribute(4, [0]))
         var tagged = tcp
         (tagged.vlanTPID, tagged.vlanTCI) = (0x8100, 0x1064)
-        #expect(try types(mask(FlowMask(), over: tagged)) == [20, 19, 2, 16, 3, 15, 4, 6, 5, 1, 6, 7, 9, 18])
+        #expect(try types(mask(FlowMask(), over: tagged)) == [20, 19, 2, 16, 3, 15, 22, 23, 24, 25, 4, 6, 5, 1, 6, 7, 9, 18])
         #expect(try payload(6, mask(FlowMask(), over: tagged)) == [0xff, 0xff])
     }
 
@@ -216,6 +216,8 @@ import Testing
     private func randomMask(_ key: FlowKey, _ random: inout SplitMix64) -> FlowMask {
         var mask = FlowMask()
         mask.kind = 0xff
+        // What is written says of the tunnel at least that there is none.
+        mask.tunnelFamily = 0xff
         (mask.recircID, mask.dpHash, mask.priority, mask.skbMark) = (
             random.mask(), random.mask(), random.mask(), random.mask()
         )

@@ -19,6 +19,7 @@ struct FuzzSeeds {
         try seeds.text()
         try seeds.actions()
         try seeds.packets()
+        try seeds.flows()
         try seeds.device()
         try seeds.host()
         try seeds.netlinkDoor()
@@ -278,6 +279,25 @@ struct FuzzSeeds {
             let kind: UInt8 = name == "tcp6" ? 1 : name.hasPrefix("mpls") ? 4 : name == "nsh" ? 3 : 0
             let bare = host(UInt32(0o2131)) + [kind] + frame.dropFirst(19)
             try write("packets", "\(name)-bare", Frames.zeros(10) + values + [0xf9, 0] + bare)
+        }
+    }
+
+    /// Programs for `FuzzFlows`: any bytes are one, so each way is begun with a shape and random steps behind it.
+    private func flows() throws {
+        var state: UInt64 = 1
+        func random() -> UInt8 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 33)
+        }
+        for etherType in UInt8(0)..<16 {
+            for tags in [UInt8(0), 5, 0x4e] {
+                // The shape; a flow of it; a frame of it on each of two ports; then anything.
+                let shape: [UInt8] = [0, etherType, tags, etherType, 0, 0]
+                let flow: [UInt8] = [4, 255, 0, 0, 0, 1] + [3, 0, 1, 26, 5, 33, 1, 0, 2, 0, 0]
+                let frames: [UInt8] = [21, 0, 0, 0, 1, 22, 0, 0, 0, 2]
+                let steps = (0..<120).map { _ in random() }
+                try write("flows", "\(etherType)-\(tags)", shape + flow + frames + shape + steps)
+            }
         }
     }
 

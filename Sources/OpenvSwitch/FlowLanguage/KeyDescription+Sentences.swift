@@ -32,7 +32,7 @@ extension KeyDescription.Presence {
             "it can be matched only if the IP protocol is \(number), and exact in the mask"
         case .neighbourDiscovery: "it can be matched only if the ICMPv6 type is 135 or 136, and exact in the mask"
         case .connectionTuple(let type):
-            "it can be matched if the key has it, or the EtherType is \(Self.types(type, type)) and exact in the mask"
+            "it can be matched only if the EtherType is \(Self.types(type, type)), and exact in the mask"
                 + (type == EtherType.ipv6 ? "; not in neighbour discovery" : "")
         case .foreign: "refused"
         }

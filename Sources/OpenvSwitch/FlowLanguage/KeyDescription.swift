@@ -48,8 +48,8 @@ package struct KeyDescription: Sendable {
         case transport(UInt16, UInt16, protocol: UInt8)
         /// ICMPv6 of the types 135 and 136 must have it; a mask may have it if the type is exact in the mask.
         case neighbourDiscovery
-        /// Packets of this EtherType may have it, if their connection is known; a mask may have it if the key has it or
-        /// the EtherType is exact in the mask.
+        /// Packets of this EtherType may have it, if their connection is known; a mask may have it if the EtherType is
+        /// exact in the mask, even if the key has none.
         case connectionTuple(UInt16)
         /// It belongs to another datapath: a request that has it is refused.
         case foreign
@@ -122,8 +122,8 @@ extension KeyDescription.Presence {
         case .neighbourDiscovery: isDemanded(by: key) && mask.transportSource == 0xff
         case .connectionTuple(let type):
             // As in the kernel, where the tuple of IPv6 shares its place with the fields of neighbour discovery.
-            !(type == EtherType.ipv6 && key.isNeighbourDiscovery)
-                && (isInKey || key.etherType == type && mask.etherType == .max)
+            key.etherType == type && mask.etherType == .max
+                && !(type == EtherType.ipv6 && key.isNeighbourDiscovery)
         case .foreign: false
         }
     }

@@ -250,6 +250,8 @@ struct KeyPrinter {
                 ? "\(name)=\(number < 3 ? names[Int(number)] : "<error>"),"
                 : "error: partial mask not supported for frag (\(String.prefixedHex(maskNumber))),"
             return
+        // As ovs-dpctl prints it: without a mask only if all is printed.
+        case .hex64: if !verbose, isEmpty || mask == nil { return }
         default:
             if !verbose, isEmpty { return }
         }
