@@ -95,8 +95,11 @@ extension ProcessorState {
                     result = Errno.invalid
                     break loop
                 }
+            case .pushEthernet, .popEthernet, .pushMPLSInFront, .pushNSH, .popNSH, .setNSH:
+                result = unsafe encapsulate(step, program, &working)
+                guard result == 0 else { break loop }
             default:
-                result = unsafe edit(step, program, &working)
+                result = edit(step, &working)
                 guard result == 0 else { break loop }
             }
         }
@@ -107,17 +110,13 @@ extension ProcessorState {
 
     /// Changes a header.
     /// - Returns: 0 or an error number: `EINVAL` if the header is not there, `ENOMEM` if there is no free slot.
-    private mutating func edit(
-        _ step: Instruction, _ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working
-    ) -> Int32 {
+    private mutating func edit(_ step: Instruction, _ working: inout Working) -> Int32 {
         guard ownPacket(&working) else { return Errno.noMemory }
-        return unsafe change(step, program, &working) ? 0 : Errno.invalid
+        return change(step, &working) ? 0 : Errno.invalid
     }
 
     /// Changes a header of a packet that may be changed. False if the header is not there.
-    private func change(
-        _ step: Instruction, _ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working
-    ) -> Bool {
+    private func change(_ step: Instruction, _ working: inout Working) -> Bool {
         switch step {
         case .setEthernet(let source, let sourceMask, let destination, let destinationMask):
             return HeaderEdit.setEthernet(
@@ -160,30 +159,9 @@ extension ProcessorState {
         case .popMPLS(let etherType):
             working.isKeyStale = true
             return HeaderEdit.popMPLS(&working.packet, &working.offsets, etherType: etherType, key: &working.key)
-        case .pushMPLSInFront(let entry, let etherType):
-            working.isKeyStale = true
-            return HeaderEdit.pushMPLSInFront(
-                &working.packet, &working.offsets, entry: entry, etherType: etherType, key: &working.key)
-        case .pushEthernet(let source, let destination):
-            working.isKeyStale = true
-            return HeaderEdit.pushEthernet(
-                &working.packet, &working.offsets, source: source, destination: destination, key: &working.key)
-        case .popEthernet:
-            working.isKeyStale = true
-            return HeaderEdit.popEthernet(&working.packet, &working.offsets, key: &working.key)
-        case .pushNSH(let base, let start, let count):
-            working.isKeyStale = true
-            let metadata = unsafe program.pointee.span.clamped(start..<(start &+ count))
-            return HeaderEdit.pushNSH(
-                &working.packet, &working.offsets, base: base, metadata: metadata, key: &working.key)
-        case .popNSH:
-            working.isKeyStale = true
-            return HeaderEdit.popNSH(&working.packet, &working.offsets, key: &working.key)
-        case .setNSH(let value, let mask):
-            return HeaderEdit.setNSH(&working.packet, working.offsets, value: value, mask: mask, key: &working.key)
         case .output, .userspace, .truncate, .drop, .fail, .clearConnection, .setPriority, .setMark, .recirculate,
-            .hash,
-            .meter, .sample, .clone, .checkPacketLength, .decrementTTL:
+            .hash, .meter, .sample, .clone, .checkPacketLength, .decrementTTL, .pushEthernet, .popEthernet,
+            .pushMPLSInFront, .pushNSH, .popNSH, .setNSH:
             return true
         }
     }

@@ -27,7 +27,7 @@ extension HeaderEdit {
         // Read anew, as the working key does not know of a third tag.
         var header = FlowKey()
         guard packet.networkType == 0,
-            let network = KeyExtraction.linkLayer(packet.bytes, 0, into: &header)?.network,
+            let network = KeyExtraction.follow(packet.bytes, 0, packet.offload, into: &header)?.offsets.network,
             header.vlanTCI == 0, !header.etherType.isVLANTPID, header.etherType >= EtherType.minimum,
             packet.removeFirst(network)
         else { return false }

@@ -114,12 +114,13 @@ extension HeaderEdit {
         _ packet: Packet, _ offsets: inout HeaderOffsets, _ etherType: UInt16 = 0, key: inout FlowKey
     ) {
         var fresh = FlowKey(metadataOf: key)
-        guard var found = KeyExtraction.follow(packet, into: &fresh) else { return }
+        let followed = KeyExtraction.follow(packet.bytes, packet.networkType, packet.offload, into: &fresh)
+        guard var found = followed?.offsets else { return }
         if found.network < offsets.network, etherType >= EtherType.minimum {
             // Extraction ends at a third VLAN tag, but actions may have pushed one over headers that are known.
             found.network = offsets.network
             fresh.etherType = etherType
-            _ = KeyExtraction.networkLayer(packet.bytes, packet.offload, &found, into: &fresh)
+            _ = KeyExtraction.followNetworkLayer(packet.bytes, packet.offload, &found, into: &fresh)
         }
         (offsets, key) = (found, fresh)
     }

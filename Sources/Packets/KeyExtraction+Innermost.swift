@@ -20,7 +20,8 @@ extension KeyExtraction {
         _ bytes: RawSpan, _ networkType: UInt16, _ offload: Offload, depth: Int, into key: inout FlowKey
     ) -> HeaderOffsets? {
         key = FlowKey()
-        guard depth <= maximumDepth, var offsets = linkLayer(bytes, networkType, into: &key) else { return nil }
+        guard depth <= maximumDepth, let found = follow(bytes, networkType, offload, into: &key) else { return nil }
+        let offsets = found.offsets
         switch key.etherType {
         case EtherType.mplsUnicast, EtherType.mplsMulticast:
             guard let start = payload(behindMPLS: bytes, at: offsets.network) else { return nil }
@@ -38,9 +39,7 @@ extension KeyExtraction {
             return inner(
                 bytes, at: offsets.network &+ nsh.length, type == EtherType.transparentEthernet ? 0 : type, offload,
                 depth, into: &key)
-        default:
-            guard networkLayer(bytes, offload, &offsets, into: &key) else { return nil }
-            return offsets
+        default: return offsets
         }
     }
 

@@ -18,31 +18,49 @@ public enum KeyExtraction {
     public static func extract(
         _ frame: RawSpan, networkType: UInt16 = 0, offload: Offload, into key: inout FlowKey
     ) -> HeaderOffsets? {
-        guard var offsets = linkLayer(frame, networkType, into: &key),
-            networkLayer(frame, offload, &offsets, into: &key), !networkType.isVLANTPID
-        else { return nil }
+        guard networkType == 0 else {
+            guard !networkType.isVLANTPID, let found = follow(frame, networkType, offload, into: &key), found.isSound
+            else { return nil }
+            return found.offsets
+        }
+        guard var offsets = linkLayer(frame, into: &key), networkLayer(frame, offload, &offsets, into: &key) else {
+            return nil
+        }
         return offsets
     }
 
-    /// As `extract`, of a packet whose headers were changed: one that would be dropped only when it is looked up next has
-    /// a key too, with the fields of the header at fault at zero.
+    /// As `extract`, of a packet whose headers were changed: one that would be dropped when it is looked up next has a key
+    /// until then, with the fields of the header at fault at zero. Not inlined, as `extract` is what is called for every
+    /// packet.
     /// - Returns: nil if the frame is shorter than an Ethernet header.
-    static func follow(_ packet: Packet, into key: inout FlowKey) -> HeaderOffsets? {
-        let bytes = packet.bytes
-        guard var offsets = linkLayer(bytes, packet.networkType, into: &key) else { return nil }
-        _ = networkLayer(bytes, packet.offload, &offsets, into: &key)
-        return offsets
+    @inline(never)
+    static func follow(
+        _ frame: RawSpan, _ networkType: UInt16, _ offload: Offload, into key: inout FlowKey
+    ) -> (offsets: HeaderOffsets, isSound: Bool)? {
+        var offsets = HeaderOffsets(network: 0, transport: -1)
+        if networkType == 0 {
+            guard let found = linkLayer(frame, into: &key) else { return nil }
+            offsets = found
+        } else {
+            key.etherType = networkType
+        }
+        let isSound = followNetworkLayer(frame, offload, &offsets, into: &key)
+        return (offsets, isSound)
+    }
+
+    /// What the key's EtherType says is at `offsets.network`. False if a packet with such a header is to be dropped.
+    @inline(never)
+    static func followNetworkLayer(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) -> Bool {
+        networkLayer(frame, offload, &offsets, into: &key)
     }
 
     // MARK: Link layer
 
     /// The Ethernet header with its tags, or nil if it is not there.
     @inline(__always)
-    static func linkLayer(_ frame: RawSpan, _ networkType: UInt16, into key: inout FlowKey) -> HeaderOffsets? {
-        guard networkType == 0 else {
-            key.etherType = networkType
-            return HeaderOffsets(network: 0, transport: -1)
-        }
+    private static func linkLayer(_ frame: RawSpan, into key: inout FlowKey) -> HeaderOffsets? {
         guard let ethernet = EthernetHeader(frame) else { return nil }
         key.kind = 1
         key.ethernetSource = ethernet.source
@@ -85,7 +103,7 @@ public enum KeyExtraction {
 
     /// What the EtherType says is at `offsets.network`. False if a packet with such a header is to be dropped.
     @inline(__always)
-    static func networkLayer(
+    private static func networkLayer(
         _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
     ) -> Bool {
         switch key.etherType {
