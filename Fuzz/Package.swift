@@ -38,6 +38,7 @@ let package = Package(
         fuzzer("FuzzActions", [netlink, openvSwitch, device]),
         fuzzer("FuzzPackets", [netlink, openvSwitch, device]),
         fuzzer("FuzzDevice", [netlink, openvSwitch, device]),
+        fuzzer("FuzzFlows", [netlink, openvSwitch, device]),
         fuzzer(
             "FuzzHost",
             [

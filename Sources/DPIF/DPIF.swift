@@ -171,9 +171,10 @@ public struct MeterStatistics: Equatable, Sendable {
 
 /// A packet and what to do with it.
 public struct PacketExecution: Equatable, Sendable {
-    /// The frame from its Ethernet header on.
+    /// The packet, at least 14 bytes of it.
     public var packet: [UInt8]
-    /// The contents of `OVS_PACKET_ATTR_KEY`: of it only metadata counts, such as the input port.
+    /// The contents of `OVS_PACKET_ATTR_KEY`: of it only metadata counts, such as the input port. With an EtherType and
+    /// without MAC addresses it says that the packet has no Ethernet header.
     public var key: [UInt8]
     /// The contents of `OVS_PACKET_ATTR_ACTIONS`.
     public var actions: [UInt8]

@@ -20,8 +20,20 @@ enum Instruction: BitwiseCopyable {
     case popVLAN
     case pushMPLS(entry: UInt32, etherType: UInt16)
     case popMPLS(etherType: UInt16)
+    /// Puts a label in front of the Ethernet header.
+    case pushMPLSInFront(entry: UInt32, etherType: UInt16)
+    case pushEthernet(source: UInt64, destination: UInt64)
+    case popEthernet
+    /// Pushes a network service header whose metadata stand in the program's bytes.
+    case pushNSH(NSHBase, metadataStart: Int, metadataCount: Int)
+    case popNSH
+    case setNSH(NSHEdit, mask: NSHEdit)
     case truncate(Int)
     case drop
+    /// Drops the packet as one with which an action went wrong.
+    case fail
+    /// Forgets what connection tracking found.
+    case clearConnection
     /// Sends the packet through the flow table once more.
     case recirculate(UInt32)
     case hash(HashAlgorithm, basis: UInt32)

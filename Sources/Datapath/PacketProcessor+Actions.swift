@@ -1,3 +1,4 @@
+import Netlink
 import OpenvSwitch
 import Packets
 import Synchronization
@@ -34,6 +35,10 @@ extension ProcessorState {
                 working.truncation = .max
             case .truncate(let length): working.truncation = length
             case .drop: break loop
+            case .fail:
+                result = Errno.invalid
+                break loop
+            case .clearConnection: working.key.clearConnection()
             case .setPriority(let value, let mask):
                 working.key.priority = working.key.priority & ~mask | value & mask
             case .setMark(let value, let mask):
@@ -90,6 +95,9 @@ extension ProcessorState {
                     result = Errno.invalid
                     break loop
                 }
+            case .pushEthernet, .popEthernet, .pushMPLSInFront, .pushNSH, .popNSH, .setNSH:
+                result = unsafe encapsulate(step, program, &working)
+                guard result == 0 else { break loop }
             default:
                 result = edit(step, &working)
                 guard result == 0 else { break loop }
@@ -151,8 +159,9 @@ extension ProcessorState {
         case .popMPLS(let etherType):
             working.isKeyStale = true
             return HeaderEdit.popMPLS(&working.packet, &working.offsets, etherType: etherType, key: &working.key)
-        case .output, .userspace, .truncate, .drop, .setPriority, .setMark, .recirculate, .hash, .meter, .sample,
-            .clone, .checkPacketLength, .decrementTTL:
+        case .output, .userspace, .truncate, .drop, .fail, .clearConnection, .setPriority, .setMark, .recirculate,
+            .hash, .meter, .sample, .clone, .checkPacketLength, .decrementTTL, .pushEthernet, .popEthernet,
+            .pushMPLSInFront, .pushNSH, .popNSH, .setNSH:
             return true
         }
     }
@@ -221,9 +230,10 @@ extension ProcessorState {
     private func extractKey(_ working: inout Working) -> Bool {
         var key = FlowKey(metadataOf: working.key)
         let packet = working.packet
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
-            return false
-        }
+        guard
+            let offsets = KeyExtraction.extract(
+                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &key)
+        else { return false }
         working.key = key
         working.offsets = offsets
         working.isKeyStale = false
@@ -247,7 +257,7 @@ extension ProcessorState {
         return unsafe meter.pointee.admits(length: working.packet.length, now: now, reader: reader)
     }
 
-    /// Whether a packet is longer than so many bytes, its Ethernet header included. Of one that stands for several it
+    /// Whether a packet is longer than so many bytes, all its headers included. Of one that stands for several it
     /// is enough that each of these is not.
     private func exceeds(_ working: borrowing Working, _ limit: Int) -> Bool {
         let packet = working.packet

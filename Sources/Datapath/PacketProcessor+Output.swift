@@ -5,13 +5,18 @@ import Synchronization
 // Output: packets are queued for the ports they go to, and the slots they lie in are looked after.
 
 extension ProcessorState {
-    /// Queues the packet for a port. A port that does not exist drops it silently, as the kernel does.
+    /// Queues the packet for a port. A port that does not exist drops it silently, as the kernel does. All ports are
+    /// Ethernet, and drop a packet without Ethernet header.
     mutating func output(_ working: inout Working, to number: UInt16) {
         let ports = unsafe working.datapath.pointee.ports.load(ordering: .acquiring)
         guard let port = unsafe ports.pointee.entry(Int(number)) else { return }
+        guard working.packet.networkType == 0 else {
+            unsafe port.pointee.counters[reader].transmitDropped.add(1)
+            return
+        }
         if working.truncation < working.packet.length {
             unsafe outputTruncated(working, to: port)
-        } else if unsafe (!port.pointee.takesOffloads || working.key.etherType.isMPLS)
+        } else if unsafe (!port.pointee.takesOffloads || hidesTransport(working.key.etherType))
             && (working.packet.offload.isSegmented || working.packet.offload.isChecksumPartial)
         {
             unsafe outputCompleted(working, to: port)
@@ -20,6 +25,10 @@ extension ProcessorState {
             unsafe enqueue(working.packet, to: port)
         }
     }
+
+    /// Whether hosts do not find the transport header behind a header of this EtherType.
+    @inline(__always)
+    private func hidesTransport(_ etherType: UInt16) -> Bool { etherType.isMPLS || etherType == EtherType.nsh }
 
     /// Queues a copy cut to the working packet's limit.
     private mutating func outputTruncated(_ working: Working, to port: UnsafeMutablePointer<PortEntry>) {
@@ -33,7 +42,8 @@ extension ProcessorState {
     }
 
     /// Queues what the packet is on the wire: for a device that takes no work left undone, and of a packet with an MPLS
-    /// label stack, behind which a host does not find the headers that it would have to change.
+    /// label stack or a network service header, behind which a host does not find the headers that it would have to
+    /// change.
     private mutating func outputCompleted(_ working: Working, to port: UnsafeMutablePointer<PortEntry>) {
         let segments = Segmentation.count(working.packet)
         for index in 0..<segments {

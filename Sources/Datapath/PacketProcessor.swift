@@ -125,9 +125,10 @@ struct ProcessorState: ~Copyable {
     ) -> Int32 {
         var key = metadata.key
         tunnelOptions.set(metadata.tunnelOptions)
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
-            return Errno.invalid
-        }
+        guard
+            let offsets = KeyExtraction.extract(
+                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &key)
+        else { return Errno.invalid }
         recirculations = 0
         var working = unsafe Working(
             packet: packet, key: key, offsets: offsets, hash: metadata.hash ?? PacketHash(key, offsets),

@@ -153,13 +153,14 @@ public final class SwitchControl {
     /// Checks a packet and its actions, and changes nothing.
     ///
     /// - Parameters:
+    ///   - frame: an Ethernet frame, or a packet without Ethernet header, as `metadata` says.
     ///   - metadata: what is not in the packet.
     ///   - hash: of the packet's flow, as an upcall gave it (`OVS_PACKET_ATTR_HASH`); nil to have it computed.
     ///   - maximumReceiveUnit: the longest fragment that the packet was put together from (`OVS_PACKET_ATTR_MRU`); 0
     ///     for none.
     ///   - upcallPortID: who gets the upcalls that come of it (`OVS_PACKET_ATTR_UPCALL_PID`); 0 for those whom vports
     ///     and actions name.
-    /// - Throws: `EINVAL` if the packet has no Ethernet header or an action is not allowed for it.
+    /// - Throws: `EINVAL` if the packet is cut off or an action is not allowed for it.
     public func planExecution(
         frame: [UInt8], metadata: FlowMetadata, actions: Attributes, hash: UInt64? = nil,
         maximumReceiveUnit: UInt16 = 0,
@@ -167,12 +168,16 @@ public final class SwitchControl {
     ) throws(RequestError) -> Execution {
         let connectionEtherType = metadata.connectionEtherType
         let metadata = PacketMetadata(
-            key: FlowKey(metadataOf: metadata.key), tunnelOptions: metadata.tunnelOptions,
+            key: FlowKey(metadataOf: metadata.key),
+            networkType: metadata.key.kind == 0 ? metadata.key.etherType : 0, tunnelOptions: metadata.tunnelOptions,
             hash: hash.flatMap(PacketHash.init(rawValue:)),
             maximumReceiveUnit: maximumReceiveUnit, upcallPortID: upcallPortID)
         var key = metadata.key
-        guard KeyExtraction.extract(frame.rawSpan, offload: Offload(), into: &key) != nil else {
-            throw RequestError(Errno.invalid, "the packet is shorter than an Ethernet header")
+        let offsets = KeyExtraction.extract(
+            frame.rawSpan, networkType: metadata.networkType, offload: Offload(), into: &key)
+        guard offsets != nil else {
+            throw RequestError(
+                Errno.invalid, "the packet's Ethernet header or network service header is cut off or wrong")
         }
         guard connectionEtherType == 0 || connectionEtherType == key.etherType else {
             throw RequestError(
@@ -196,7 +201,9 @@ public final class SwitchControl {
         let port = datapath.vport(execution.metadata.key.inPort) ?? datapath.vport(Datapath.localPort)
         processor.beginBatch(now: provider.now)
         var result = Errno.noMemory
-        if var packet = processor.takePacket(), packet.assign(execution.frame.rawSpan) {
+        if var packet = processor.takePacket(),
+            packet.assign(execution.frame.rawSpan, networkType: execution.metadata.networkType)
+        {
             result = unsafe processor.execute(
                 packet, execution.metadata, program: program, in: datapath.entry, port: port?.entry)
         }

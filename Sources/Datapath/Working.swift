@@ -44,7 +44,7 @@ struct Working {
 
     /// How far a packet may go. What goes further is dropped and counted as an error of its port.
     enum Limit {
-        /// Clones of clones, each of which may hold a slot: 16 levels of lists (`ActionCompiler.maximumDepth`), twice.
+        /// Clones of clones, each of which may hold a slot: 16 levels of lists (`Action.maximumDepth`), twice.
         static let levels = 32
         /// Look-ups behind each other. The kernel comes to 30: three at once, and three more for each of nine put off.
         static let recirculations = 32
@@ -80,6 +80,8 @@ struct PacketHash: BitwiseCopyable {
 struct PacketMetadata {
     /// As `FlowMetadata.key`.
     var key: FlowKey
+    /// As `Packet.networkType`.
+    var networkType: UInt16
     /// As `FlowMetadata.tunnelOptions`.
     var tunnelOptions: [UInt8]
     var hash: PacketHash?

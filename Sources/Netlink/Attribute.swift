@@ -26,6 +26,11 @@ public struct Attribute: ~Escapable {
         self.offset = offset
     }
 
+    /// The type with the two flag bits, as it was sent.
+    public var rawType: UInt16 {
+        type | (isMarkedNested ? Self.nestedFlag : 0) | (isMarkedNetworkByteOrder ? Self.networkByteOrderFlag : 0)
+    }
+
     /// The attributes inside the payload.
     @inlinable
     public var nested: Attributes {

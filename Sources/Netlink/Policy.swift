@@ -53,7 +53,7 @@ public struct Policy: Sendable {
     public func parse(_ attributes: consuming Attributes) throws(NetlinkError) -> AttributeSet {
         let base = attributes
         var run = attributes
-        var set = AttributeSet(base)
+        var set = AttributeSet(empty: base)
         while true {
             let attribute: Attribute?
             do { attribute = try run.next() } catch {
@@ -130,14 +130,16 @@ public struct AttributeSet: ~Escapable {
     /// Where the attribute of each type begins, from the start of the run; without meaning where the type's bit is 0.
     @usableFromInline var starts: InlineArray<64, UInt32>
 
+    /// None yet, of a run that is read one by one.
     @_lifetime(copy attributes)
-    fileprivate init(_ attributes: Attributes) {
+    package init(empty attributes: Attributes) {
         bytes = attributes.rest
         baseOffset = attributes.nextOffset
         starts = InlineArray(repeating: 0)
     }
 
-    fileprivate mutating func insert(_ attribute: Attribute) {
+    /// Takes in an attribute of the run; of several of one type the last stays.
+    package mutating func insert(_ attribute: Attribute) {
         guard Int(attribute.type) < Self.capacity, let start = UInt32(exactly: attribute.offset - baseOffset) else {
             return
         }

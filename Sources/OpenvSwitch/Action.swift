@@ -1,8 +1,7 @@
-public import Netlink
-
-/// One action of a flow or of a packet execute, as a client builds it.
+/// One action of a flow or of a packet execute, as a client builds it. `ActionTable` describes them.
 ///
-/// Actions that have no case here travel as `other`, so that reading and writing loses nothing.
+/// What has no case here, and what could not be given back byte for byte, travels as `other`, so that reading and writing
+/// loses nothing. Numbers are in host byte order.
 public enum Action: Equatable, Sendable {
     /// Send the packet to a vport.
     case output(UInt32)
@@ -16,16 +15,46 @@ public enum Action: Equatable, Sendable {
     case pushVLAN(tpid: UInt16, tci: UInt16)
     /// Take the outermost VLAN tag off.
     case popVLAN
+    /// Carry actions out on a clone of the packet, with a probability of `probability` / (2³² − 1).
+    case sample(probability: UInt32, [Action])
+    /// Send the packet through the flow table once more, with this recirculation ID.
+    case recirc(UInt32)
+    /// Compute `dp_hash` from the packet's flow: algorithm 0 (`l4`) or 1 (`sym_l4`).
+    case hash(algorithm: UInt32, basis: UInt32)
     /// Put an MPLS label stack entry in front of the network header: label (20 bits), traffic class (3), bottom of stack
     /// (1), TTL (8). The EtherType is that of the frame from then on, 0x8847 or 0x8848.
     case pushMPLS(entry: UInt32, etherType: UInt16)
     /// Take the outermost label stack entry off; the EtherType says what is behind it.
     case popMPLS(etherType: UInt16)
+    /// Look for the packet's connection. The order of the fields counts: commit comes before NAT.
+    case ct([CTField])
     /// Cut what the next output or userspace action sends to so many bytes.
     case truncate(UInt32)
+    /// Put an Ethernet header in front of a packet that has none.
+    case pushEthernet(source: UInt64, destination: UInt64)
+    /// Take the Ethernet header off.
+    case popEthernet
+    /// Forget what connection tracking found.
+    case ctClear
+    /// Put a network service header in front.
+    case pushNSH(NSHFields)
+    /// Take the network service header off.
+    case popNSH
+    /// Draw from a meter, which may drop the packet.
+    case meter(UInt32)
+    /// Carry actions out on a clone of the packet.
+    case clone([Action])
+    /// Carry one of two lists out, by whether the packet is longer than so many bytes.
+    case checkPacketLength(UInt16, ifGreater: [Action], ifLessEqual: [Action])
+    /// Put a label stack entry in front: of the network header if `tunnelFlags` has bit 1, else of the whole packet.
+    case addMPLS(entry: UInt32, etherType: UInt16, tunnelFlags: UInt16)
+    /// Take one off the TTL; a packet whose TTL has expired goes through these actions and no further.
+    case decrementTTL(ifExpired: [Action])
     /// Drop the packet, for this reason; must be the last action.
     case drop(UInt32)
-    /// Any other action: its type and its payload.
+    /// Send a sample of the packet to a psample group.
+    case psample(group: UInt32, cookie: [UInt8]?)
+    /// Any other action: its type, with the flag bits it was sent with, and its payload.
     case other(UInt16, [UInt8])
 }
 
@@ -49,100 +78,59 @@ public struct UserspaceAction: Equatable, Sendable {
     }
 }
 
-/// What a set action writes: one key attribute. Numbers are in host byte order, as in `FlowKey`.
-public enum FieldValue: Equatable, Sendable {
-    case priority(UInt32)
-    case skbMark(UInt32)
-    case ethernet(source: UInt64, destination: UInt64)
-    /// `proto` and `fragment` must be those of the packet (set) or 0 with mask 0 (set masked).
-    case ipv4(source: UInt32, destination: UInt32, proto: UInt8, tos: UInt8, ttl: UInt8, fragment: UInt8)
-    case ipv6(
-        source: IPv6Address, destination: IPv6Address, label: UInt32, proto: UInt8, trafficClass: UInt8,
-        hopLimit: UInt8, fragment: UInt8)
-    case tcp(source: UInt16, destination: UInt16)
-    case udp(source: UInt16, destination: UInt16)
-    case sctp(source: UInt16, destination: UInt16)
-    /// The outermost label stack entry.
-    case mpls(UInt32)
+/// One attribute of `OVS_ACTION_ATTR_CT`.
+public enum CTField: Equatable, Sendable {
+    case commit
+    case forceCommit
+    case zone(UInt16)
+    case mark(UInt32, mask: UInt32)
+    case labels(ConnectionLabels, mask: ConnectionLabels)
+    case helper(String)
+    /// Address translation; without fields that which the connection was committed with.
+    case nat([NATField])
+    case eventMask(UInt32)
+    case timeout(String)
+}
 
-    /// The key attribute's type number.
-    public var attribute: UInt16 {
-        switch self {
-        case .priority: KeyAttribute.priority
-        case .skbMark: KeyAttribute.skbMark
-        case .ethernet: KeyAttribute.ethernet
-        case .ipv4: KeyAttribute.ipv4
-        case .ipv6: KeyAttribute.ipv6
-        case .tcp: KeyAttribute.tcp
-        case .udp: KeyAttribute.udp
-        case .sctp: KeyAttribute.sctp
-        case .mpls: KeyAttribute.mpls
-        }
-    }
+/// One attribute of `OVS_CT_ATTR_NAT`.
+public enum NATField: Equatable, Sendable {
+    case source
+    case destination
+    /// First address of a range: 4 or 16 bytes in wire order.
+    case minimumAddress([UInt8])
+    case maximumAddress([UInt8])
+    /// First port of a range.
+    case minimumPort(UInt16)
+    case maximumPort(UInt16)
+    case persistent
+    case hash
+    case random
+}
 
-    /// Reads the payload of a key attribute; nil if the type has no case here or the length is not the type's.
-    public init?(attribute: UInt16, _ payload: RawSpan) {
-        func ports() -> (UInt16, UInt16)? {
-            guard payload.byteCount == 4 else { return nil }
-            return (payload.loadBigEndian(at: 0) ?? 0, payload.loadBigEndian(at: 2) ?? 0)
-        }
-        switch attribute {
-        case KeyAttribute.priority, KeyAttribute.skbMark:
-            guard payload.byteCount == 4, let value: UInt32 = payload.load(at: 0) else { return nil }
-            self = attribute == KeyAttribute.priority ? .priority(value) : .skbMark(value)
-        case KeyAttribute.ethernet:
-            guard payload.byteCount == 12 else { return nil }
-            self = .ethernet(source: payload.mac(at: 0), destination: payload.mac(at: 6))
-        case KeyAttribute.ipv4:
-            guard payload.byteCount == 12 else { return nil }
-            self = .ipv4(
-                source: payload.loadBigEndian(at: 0) ?? 0, destination: payload.loadBigEndian(at: 4) ?? 0,
-                proto: payload.load(at: 8) ?? 0, tos: payload.load(at: 9) ?? 0, ttl: payload.load(at: 10) ?? 0,
-                fragment: payload.load(at: 11) ?? 0)
-        case KeyAttribute.ipv6:
-            guard payload.byteCount == 40 else { return nil }
-            self = .ipv6(
-                source: payload.ipv6Address(at: 0), destination: payload.ipv6Address(at: 16),
-                label: payload.loadBigEndian(at: 32) ?? 0, proto: payload.load(at: 36) ?? 0,
-                trafficClass: payload.load(at: 37) ?? 0, hopLimit: payload.load(at: 38) ?? 0,
-                fragment: payload.load(at: 39) ?? 0)
-        case KeyAttribute.tcp:
-            guard let (source, destination) = ports() else { return nil }
-            self = .tcp(source: source, destination: destination)
-        case KeyAttribute.udp:
-            guard let (source, destination) = ports() else { return nil }
-            self = .udp(source: source, destination: destination)
-        case KeyAttribute.sctp:
-            guard let (source, destination) = ports() else { return nil }
-            self = .sctp(source: source, destination: destination)
-        case KeyAttribute.mpls:
-            guard payload.byteCount == 4, let entry: UInt32 = payload.loadBigEndian(at: 0) else { return nil }
-            self = .mpls(entry)
-        default: return nil
-        }
-    }
+/// A network service header (RFC 8300) as `OVS_KEY_ATTR_NSH` holds it, or a mask over one.
+public struct NSHFields: Equatable, Sendable {
+    public var flags: UInt8
+    public var ttl: UInt8
+    public var metadataType: UInt8
+    /// See `NSHNextProtocol`.
+    public var nextProtocol: UInt8
+    /// Service path identifier (24 bits) and service index (8).
+    public var path: UInt32
+    /// The context of metadata type 1: 16 bytes.
+    public var context: [UInt8]?
+    /// The metadata of type 2.
+    public var metadata: [UInt8]?
 
-    /// Writes the payload, without an attribute header.
-    /// - Throws: `noSpace`.
-    public func write(to writer: inout MessageWriter) throws(NetlinkError) {
-        switch self {
-        case .priority(let value), .skbMark(let value): try writer.append(raw: value)
-        case .ethernet(let source, let destination):
-            try writer.append(mac: source)
-            try writer.append(mac: destination)
-        case .ipv4(let source, let destination, let proto, let tos, let ttl, let fragment):
-            try writer.append(raw: source.bigEndian)
-            try writer.append(raw: destination.bigEndian)
-            for byte in [proto, tos, ttl, fragment] { try writer.append(raw: byte) }
-        case .ipv6(let source, let destination, let label, let proto, let trafficClass, let hopLimit, let fragment):
-            try writer.append(address: source)
-            try writer.append(address: destination)
-            try writer.append(raw: label.bigEndian)
-            for byte in [proto, trafficClass, hopLimit, fragment] { try writer.append(raw: byte) }
-        case .tcp(let source, let destination), .udp(let source, let destination), .sctp(let source, let destination):
-            try writer.append(raw: source.bigEndian)
-            try writer.append(raw: destination.bigEndian)
-        case .mpls(let entry): try writer.append(raw: entry.bigEndian)
-        }
+    public init(
+        flags: UInt8 = 0, ttl: UInt8 = 63, metadataType: UInt8 = 1, nextProtocol: UInt8, path: UInt32,
+        context: [UInt8]? = nil, metadata: [UInt8]? = nil
+    ) {
+        self.flags = flags
+        self.ttl = ttl
+        self.metadataType = metadataType
+        self.nextProtocol = nextProtocol
+        self.path = path
+        self.context = context
+        self.metadata = metadata
     }
 }

@@ -43,5 +43,5 @@ extension KeyLevels {
 }
 
 extension NSHTable {
-    static func constant(_ type: UInt16) -> String? { rows.first { $0.type == type }?.constant }
+    package static func constant(_ type: UInt16) -> String? { rows.first { $0.type == type }?.constant }
 }

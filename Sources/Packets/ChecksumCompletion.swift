@@ -28,7 +28,7 @@ public enum ChecksumCompletion {
     /// - Returns: false if this is no SCTP packet.
     private static func completeSCTP(_ packet: inout Packet, _ start: Int) -> Bool {
         var key = FlowKey()
-        guard let offsets = KeyExtraction.extractBehindMPLS(packet.bytes, offload: packet.offload, into: &key),
+        guard let offsets = KeyExtraction.extractInnermost(packet, into: &key),
             key.ipProtocol == IPProtocol.sctp, offsets.transport == start
         else { return false }
         let end = HeaderEdit.networkEnd(packet, offsets, key)

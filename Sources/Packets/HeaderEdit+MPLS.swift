@@ -3,8 +3,8 @@ public import OpenvSwitch
 extension HeaderEdit {
     /// Puts a label stack entry in front of the network header, or of the label stack that is there.
     ///
-    /// What is left undone on the frame stays right, as its offsets move; a host that is to finish it must be asked first
-    /// whether it finds the transport header behind a label stack.
+    /// What is left undone on the frame stays right, as its offsets move; but a host that is to finish it does not find the
+    /// transport header behind a label stack.
     /// - Parameters:
     ///   - entry: label (20 bits), traffic class (3), bottom of stack (1), TTL (8).
     ///   - etherType: that of the frame from then on, 0x8847 or 0x8848.
@@ -12,6 +12,9 @@ extension HeaderEdit {
     public static func pushMPLS(
         _ packet: inout Packet, _ offsets: inout HeaderOffsets, entry: UInt32, etherType: UInt16, key: inout FlowKey
     ) -> Bool {
+        guard packet.networkType == 0 else {
+            return pushMPLSInFront(&packet, &offsets, entry: entry, etherType: etherType, key: &key)
+        }
         let network = offsets.network
         guard network >= EthernetHeader.size, packet.holds(0, at: network), packet.prepend(MPLSEntry.size) else {
             return false
@@ -25,11 +28,29 @@ extension HeaderEdit {
         return true
     }
 
+    /// Puts a label stack entry in front of the packet, whatever that is. The packet has no Ethernet header then.
+    /// - Parameters: as of `pushMPLS`.
+    /// - Returns: false also if there is no room in front of the packet.
+    public static func pushMPLSInFront(
+        _ packet: inout Packet, _ offsets: inout HeaderOffsets, entry: UInt32, etherType: UInt16, key: inout FlowKey
+    ) -> Bool {
+        guard packet.prepend(MPLSEntry.size) else { return false }
+        unsafe packet.setBigEndian(0, entry)  // the bytes that the frame has grown by
+        packet.networkType = etherType
+        packet.offload.shift(by: MPLSEntry.size)
+        extractAgain(packet, &offsets, key: &key)
+        return true
+    }
+
     /// Takes the outermost label stack entry off.
-    /// - Parameter etherType: that of the frame from then on, whatever is behind the entry.
+    /// - Parameter etherType: that of the frame from then on, whatever is behind the entry. A packet without Ethernet
+    ///   header becomes an Ethernet frame with 0x6558.
     public static func popMPLS(
         _ packet: inout Packet, _ offsets: inout HeaderOffsets, etherType: UInt16, key: inout FlowKey
     ) -> Bool {
+        guard packet.networkType == 0 else {
+            return popFirstEntry(&packet, &offsets, etherType: etherType, key: &key)
+        }
         let network = offsets.network
         guard key.etherType.isMPLS, network >= EthernetHeader.size, packet.holds(MPLSEntry.size, at: network) else {
             return false
@@ -42,6 +63,22 @@ extension HeaderEdit {
         return true
     }
 
+    /// `popMPLS` of a packet without Ethernet header.
+    private static func popFirstEntry(
+        _ packet: inout Packet, _ offsets: inout HeaderOffsets, etherType: UInt16, key: inout FlowKey
+    ) -> Bool {
+        let isFrame = etherType == EtherType.transparentEthernet
+        // 0 is no EtherType that a packet could have.
+        guard packet.networkType.isMPLS, etherType != 0,
+            packet.holds(MPLSEntry.size &+ (isFrame ? EthernetHeader.size : 0), at: 0),
+            packet.removeFirst(MPLSEntry.size)
+        else { return false }
+        packet.networkType = isFrame ? 0 : etherType
+        packet.offload.shift(by: -MPLSEntry.size)
+        extractAgain(packet, &offsets, key: &key)
+        return true
+    }
+
     /// Sets the outermost label stack entry.
     public static func setMPLS(
         _ packet: inout Packet, _ offsets: HeaderOffsets, entry: UInt32, mask: UInt32, key: inout FlowKey
@@ -50,7 +87,7 @@ extension HeaderEdit {
         unsafe packet.setBigEndian(offsets.network, masked(old, entry, mask))  // the view has checked the entry
         // The bottom-of-stack bit decides what else is part of the stack.
         var offsets = offsets
-        extractAgain(packet, &offsets, key: &key)
+        extractAgain(packet, &offsets, key.etherType, key: &key)
         return true
     }
 
@@ -68,13 +105,23 @@ extension HeaderEdit {
         }
         unsafe packet.setBigEndian(offsets.network &- 2, etherType)
         packet.offload.shift(by: count)
-        extractAgain(packet, &offsets, key: &key)
+        extractAgain(packet, &offsets, etherType, key: &key)
     }
 
     /// Reads the key's header fields and the offsets anew from a packet that has other headers than before.
-    private static func extractAgain(_ packet: Packet, _ offsets: inout HeaderOffsets, key: inout FlowKey) {
+    /// - Parameter etherType: what begins at `offsets.network`; 0 if the network header is elsewhere than before.
+    static func extractAgain(
+        _ packet: Packet, _ offsets: inout HeaderOffsets, _ etherType: UInt16 = 0, key: inout FlowKey
+    ) {
         var fresh = FlowKey(metadataOf: key)
-        guard let found = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &fresh) else { return }
+        let followed = KeyExtraction.follow(packet.bytes, packet.networkType, packet.offload, into: &fresh)
+        guard var found = followed?.offsets else { return }
+        if found.network < offsets.network, etherType >= EtherType.minimum {
+            // Extraction ends at a third VLAN tag, but actions may have pushed one over headers that are known.
+            found.network = offsets.network
+            fresh.etherType = etherType
+            _ = KeyExtraction.followNetworkLayer(packet.bytes, packet.offload, &found, into: &fresh)
+        }
         (offsets, key) = (found, fresh)
     }
 }

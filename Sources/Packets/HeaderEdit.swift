@@ -1,6 +1,6 @@
 public import OpenvSwitch
 
-/// Changes of a packet's headers, as the set, VLAN and MPLS actions want them.
+/// Changes of a packet's headers, as the set, VLAN, MPLS, Ethernet and NSH actions want them.
 ///
 /// A field becomes `field & ~mask | value & mask`. Checksums are brought up to date without reading the payload, so
 /// that a wrong checksum stays wrong. The working key follows the packet. Every function but `popVLAN` answers false if
@@ -22,7 +22,7 @@ public enum HeaderEdit {
         _ packet: inout Packet, source: UInt64, sourceMask: UInt64, destination: UInt64, destinationMask: UInt64,
         key: inout FlowKey
     ) -> Bool {
-        guard packet.holds(EthernetHeader.size, at: 0) else { return false }
+        guard packet.networkType == 0, packet.holds(EthernetHeader.size, at: 0) else { return false }
         // Both addresses lie in the 14 bytes just checked.
         let newDestination = unsafe masked(packet.bytes.mac(0), destination, destinationMask) & 0xffff_ffff_ffff
         let newSource = unsafe masked(packet.bytes.mac(6), source, sourceMask) & 0xffff_ffff_ffff
@@ -42,7 +42,7 @@ public enum HeaderEdit {
     public static func pushVLAN(
         _ packet: inout Packet, _ offsets: inout HeaderOffsets, tpid: UInt16, tci: UInt16, key: inout FlowKey
     ) -> Bool {
-        guard packet.holds(EthernetHeader.size, at: 0) else { return false }
+        guard packet.networkType == 0, packet.holds(EthernetHeader.size, at: 0) else { return false }
         // The twelve bytes lie in the frame before and after it has grown at its front.
         let destination = unsafe packet.bytes.mac(0)
         let source = unsafe packet.bytes.mac(6)
@@ -67,7 +67,7 @@ public enum HeaderEdit {
     public static func popVLAN(
         _ packet: inout Packet, _ offsets: inout HeaderOffsets, key: inout FlowKey
     ) -> Bool {
-        guard VLANTag(packet.bytes, at: 12) != nil else { return false }
+        guard packet.networkType == 0, VLANTag(packet.bytes, at: 12) != nil else { return false }
         // The tag ends at byte 16, so twelve bytes lie in the frame before and after four have gone from its front.
         let destination = unsafe packet.bytes.mac(0)
         let source = unsafe packet.bytes.mac(6)

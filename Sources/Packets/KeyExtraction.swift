@@ -3,38 +3,57 @@ public import OpenvSwitch
 /// From a frame to the key it is matched by.
 ///
 /// Total: whatever the bytes, the key has a value. A header that is cut off or lies about its length leaves its fields
-/// and those of all headers in it at zero.
+/// and those of all headers in it at zero. Only a network service header must be sound, as in the kernel.
 public enum KeyExtraction {
     /// Fills in what the frame itself says: everything in the key but the recirculation, the hash, priority, mark and
     /// port, which the caller has set.
     ///
     /// - Parameters:
-    ///   - frame: an Ethernet frame without its check sequence.
+    ///   - frame: an Ethernet frame without its check sequence, or a packet without Ethernet header.
+    ///   - networkType: 0, or the EtherType of a packet without Ethernet header (`Packet.networkType`).
     ///   - offload: tells a UDP datagram that is still to be fragmented, which counts as a first fragment.
     ///   - key: zero but for those fields.
-    /// - Returns: where the headers begin, or nil if the frame is shorter than an Ethernet header and is to be dropped.
-    public static func extract(_ frame: RawSpan, offload: Offload, into key: inout FlowKey) -> HeaderOffsets? {
-        guard var offsets = linkLayer(frame, into: &key) else { return nil }
-        networkLayer(frame, offload, &offsets, into: &key)
+    /// - Returns: where the headers begin, or nil if the packet is to be dropped: an Ethernet header or a network service
+    ///   header is cut off or wrong, or a packet without Ethernet header begins with a VLAN tag.
+    public static func extract(
+        _ frame: RawSpan, networkType: UInt16 = 0, offload: Offload, into key: inout FlowKey
+    ) -> HeaderOffsets? {
+        guard networkType == 0 else {
+            guard !networkType.isVLANTPID, let found = follow(frame, networkType, offload, into: &key), found.isSound
+            else { return nil }
+            return found.offsets
+        }
+        guard var offsets = linkLayer(frame, into: &key), networkLayer(frame, offload, &offsets, into: &key) else {
+            return nil
+        }
         return offsets
     }
 
-    /// As `extract`, but where an MPLS label stack stands the key is that of the IP packet behind it, whose version tells
-    /// its EtherType: for those who need to know where the transport header is.
-    /// - Returns: nil also if there is no IP packet behind the stack, or the stack has more than `maximumEntries`.
-    static func extractBehindMPLS(_ frame: RawSpan, offload: Offload, into key: inout FlowKey) -> HeaderOffsets? {
-        guard var offsets = linkLayer(frame, into: &key) else { return nil }
-        if key.etherType.isMPLS {
-            guard let packet = payload(behindMPLS: frame, at: offsets.network) else { return nil }
-            switch unsafe frame.bigEndian(packet, as: UInt8.self) &>> 4 {  // `payload` has checked a byte
-            case 4: key.etherType = EtherType.ipv4
-            case 6: key.etherType = EtherType.ipv6
-            default: return nil
-            }
-            offsets.network = packet
+    /// As `extract`, of a packet whose headers were changed: one that would be dropped when it is looked up next has a key
+    /// until then, with the fields of the header at fault at zero. Not inlined, as `extract` is what is called for every
+    /// packet.
+    /// - Returns: nil if the frame is shorter than an Ethernet header.
+    @inline(never)
+    static func follow(
+        _ frame: RawSpan, _ networkType: UInt16, _ offload: Offload, into key: inout FlowKey
+    ) -> (offsets: HeaderOffsets, isSound: Bool)? {
+        var offsets = HeaderOffsets(network: 0, transport: -1)
+        if networkType == 0 {
+            guard let found = linkLayer(frame, into: &key) else { return nil }
+            offsets = found
+        } else {
+            key.etherType = networkType
         }
+        let isSound = followNetworkLayer(frame, offload, &offsets, into: &key)
+        return (offsets, isSound)
+    }
+
+    /// What the key's EtherType says is at `offsets.network`. False if a packet with such a header is to be dropped.
+    @inline(never)
+    static func followNetworkLayer(
+        _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
+    ) -> Bool {
         networkLayer(frame, offload, &offsets, into: &key)
-        return offsets
     }
 
     // MARK: Link layer
@@ -82,11 +101,11 @@ public enum KeyExtraction {
 
     // MARK: Network layer
 
-    /// What the EtherType says is at `offsets.network`.
+    /// What the EtherType says is at `offsets.network`. False if a packet with such a header is to be dropped.
     @inline(__always)
     private static func networkLayer(
         _ frame: RawSpan, _ offload: Offload, _ offsets: inout HeaderOffsets, into key: inout FlowKey
-    ) {
+    ) -> Bool {
         switch key.etherType {
         case EtherType.ipv4: ipv4(frame, offload, &offsets, into: &key)
         case EtherType.ipv6: ipv6(frame, offload, &offsets, into: &key)
@@ -98,8 +117,28 @@ public enum KeyExtraction {
             key.arpSourceMAC = arp.sourceMAC
             key.arpTargetMAC = arp.targetMAC
         case EtherType.mplsUnicast, EtherType.mplsMulticast: mpls(frame, offsets, into: &key)
+        case EtherType.nsh: return nsh(frame, offsets, into: &key)
         default: break
         }
+        return true
+    }
+
+    /// A network service header. False if it is cut off, or is of a version, a metadata type or a length that cannot be.
+    private static func nsh(_ frame: RawSpan, _ offsets: HeaderOffsets, into key: inout FlowKey) -> Bool {
+        guard let nsh = NSHHeader(frame, at: offsets.network) else { return false }
+        switch nsh.metadataType {
+        case NSHHeader.metadataType1:
+            guard let context = nsh.context else { return false }
+            key.nshContext = context
+        case NSHHeader.metadataType2: break
+        default: return false
+        }
+        key.nshFlags = nsh.flags
+        key.nshTTL = nsh.ttl
+        key.nshMetadataType = nsh.metadataType
+        key.nshNextProtocol = nsh.nextProtocol
+        key.nshPath = nsh.path
+        return true
     }
 
     /// The outermost entries of an MPLS label stack, as many as are there in full. If not even one is, the key has one
@@ -114,20 +153,6 @@ public enum KeyExtraction {
         }
         key.mplsEntries = entries
         key.mplsPresence = 1 &<< UInt8(max(count, 1)) &- 1
-    }
-
-    /// More label stack entries than this are not looked through, so that a large frame full of them costs little.
-    static let maximumEntries = 32
-
-    /// Where the payload of an MPLS label stack begins, or nil if the stack has no end or nothing is behind it.
-    private static func payload(behindMPLS frame: RawSpan, at start: Int) -> Int? {
-        var offset = start
-        for _ in 0..<maximumEntries {
-            guard let entry = MPLSEntry(frame, at: offset) else { return nil }
-            offset &+= MPLSEntry.size
-            if entry.isBottom { return frame.holds(1, at: offset) ? offset : nil }
-        }
-        return nil
     }
 
     @inline(__always)

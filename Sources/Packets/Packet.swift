@@ -1,4 +1,5 @@
-/// One frame in a slot of a `PacketPool`: where it lies, how long it is, and what its host left undone.
+/// One packet in a slot of a `PacketPool`: where it lies, how long it is, and what its host left undone. It is an Ethernet
+/// frame as a rule; `networkType` tells a packet that has no Ethernet header.
 ///
 /// A trivial value that does not own its bytes: copying it copies no frame, and no reference is counted. It may be used
 /// until the pool it came from is reset or gone; every access through it stays inside the slot.
@@ -14,6 +15,8 @@ public struct Packet: BitwiseCopyable {
     /// Bytes of the frame.
     public internal(set) var length: Int
     public var offload: Offload
+    /// The EtherType of what a packet without Ethernet header (an L3 packet) begins with; 0 for an Ethernet frame.
+    public internal(set) var networkType: UInt16
 
     /// Bytes in front of a frame as received, for headers that are pushed and for the virtio-net header.
     public static let headroom = 128
@@ -28,6 +31,7 @@ public struct Packet: BitwiseCopyable {
         start = Self.headroom
         length = 0
         offload = Offload()
+        networkType = 0
     }
 
     /// The frame's bytes.
@@ -52,12 +56,29 @@ public struct Packet: BitwiseCopyable {
         }
     }
 
-    /// Moves the start of the frame `count` bytes towards the slot's start. The new bytes are not set.
-    /// - Returns: false if the headroom (less the virtio-net header's ten bytes) does not have them.
+    /// Adds `count` bytes to the front. The new bytes are not set. What the headroom does not hold is made room for by
+    /// moving the frame.
+    /// - Returns: false if the frame would be longer than `maximumLength`, or the slot has no room (of which the
+    ///   virtio-net header takes some); nothing has changed then.
     public mutating func prepend(_ count: Int) -> Bool {
-        guard count >= 0 && start - count >= 16 && length + count <= Self.maximumLength else { return false }
+        guard count >= 0 && count <= Self.maximumLength - length else { return false }
+        guard start - count >= Self.minimumStart || makeRoom(count) else { return false }
         start -= count
         length += count
+        return true
+    }
+
+    /// Room for the virtio-net header, in front of every frame.
+    private static let minimumStart = 16
+
+    /// Moves the frame towards the slot's end, so that `count` bytes, and if possible the usual headroom, lie in front.
+    @inline(never)
+    private mutating func makeRoom(_ count: Int) -> Bool {
+        let place = min(Self.headroom + count, Self.slotSize - length)
+        guard place - count >= Self.minimumStart else { return false }
+        // `place` is at most so that the frame ends with the slot.
+        unsafe (slot + place).copyMemory(from: slot + start, byteCount: length)
+        start = place
         return true
     }
 
@@ -81,6 +102,7 @@ public struct Packet: BitwiseCopyable {
         start = Self.headroom
         length = min(max(count, 0), Self.maximumLength)
         self.offload = offload
+        networkType = 0
     }
 
     /// Cuts the frame to at most `count` bytes.
@@ -88,19 +110,22 @@ public struct Packet: BitwiseCopyable {
 
     /// Copies another packet's frame and offload into this slot.
     public mutating func copy(from other: Packet) {
-        start = min(max(other.start, 16), Self.headroom)
+        start = min(max(other.start, Self.minimumStart), Self.headroom)
         length = min(max(other.length, 0), Self.maximumLength)
         offload = other.offload
+        networkType = other.networkType
         unsafe (slot + start).copyMemory(from: other.slot + other.start, byteCount: length)
     }
 
     /// Replaces the frame by a copy of `frame`, with nothing left undone.
+    /// - Parameter networkType: as the property.
     /// - Returns: false if it is longer than `maximumLength`; nothing has changed then.
-    public mutating func assign(_ frame: RawSpan) -> Bool {
+    public mutating func assign(_ frame: RawSpan, networkType: UInt16 = 0) -> Bool {
         guard frame.byteCount <= Self.maximumLength else { return false }
         start = Self.headroom
         length = frame.byteCount
         offload = Offload()
+        self.networkType = networkType
         unsafe frame.withUnsafeBytes { source in
             if let base = source.baseAddress { unsafe (slot + start).copyMemory(from: base, byteCount: source.count) }
         }

@@ -2,8 +2,8 @@ import OpenvSwitch
 
 /// Cutting a packet that its host left whole into the packets it stands for (generic segmentation offload).
 ///
-/// TCP over IPv4 and IPv6, and UDP in datagrams of one size (`VIRTIO_NET_HDR_GSO_UDP_L4`), with up to two VLAN tags
-/// and an MPLS label stack.
+/// TCP over IPv4 and IPv6, and UDP in datagrams of one size (`VIRTIO_NET_HDR_GSO_UDP_L4`), with up to two VLAN tags,
+/// MPLS label stacks and network service headers, and also without Ethernet header.
 ///
 ///     for index in 0..<Segmentation.count(packet) { … Segmentation.writeSegment(index, of: packet, to: &slot) … }
 public enum Segmentation {
@@ -13,7 +13,7 @@ public enum Segmentation {
         return layout.count
     }
 
-    /// Bytes of the longest of the packets, its Ethernet header included. A packet that is malformed is as long as it
+    /// Bytes of the longest of the packets, with all its headers. A packet that is malformed is as long as it
     /// is.
     public static func segmentLength(_ packet: Packet) -> Int {
         guard packet.offload.isSegmented, let layout = SegmentLayout(packet) else { return packet.length }
@@ -39,6 +39,7 @@ public enum Segmentation {
         output.start = Packet.headroom
         output.length = layout.headers &+ count
         output.offload = Offload()
+        output.networkType = packet.networkType
         // Both pieces lie in the source frame: `layout` has checked that `headers` do, and `from` is at most its length
         // as `index` is below the number of segments. They are no longer than it, so they fit the other slot.
         unsafe (output.slot + output.start).copyMemory(from: packet.slot + packet.start, byteCount: layout.headers)
@@ -68,8 +69,8 @@ private struct SegmentLayout: BitwiseCopyable {
     init?(_ packet: Packet) {
         var key = FlowKey()
         guard packet.offload.segmentSize > 0,
-            let offsets = KeyExtraction.extractBehindMPLS(packet.bytes, offload: packet.offload, into: &key),
-            offsets.transport >= 0, key.fragment == Fragment.none
+            let offsets = KeyExtraction.extractInnermost(packet, into: &key), offsets.transport >= 0,
+            key.fragment == Fragment.none
         else { return nil }
         isIPv4 = key.etherType == EtherType.ipv4
         isTCP = key.ipProtocol == IPProtocol.tcp

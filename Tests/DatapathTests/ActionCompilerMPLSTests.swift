@@ -68,16 +68,19 @@ import Testing
         accepted([push, push, push, push], for: frame(EtherType.ipv4))
         accepted([.pushMPLS(entry: 0, etherType: EtherType.mplsMulticast)], for: frame(EtherType.ipv4))
         for type in [EtherType.ipv4, 0, 0x8846, 0x8849] {
-            refused([.pushMPLS(entry: 0, etherType: type)], for: frame(EtherType.ipv4), "neither 0x8847 nor 0x8848")
+            refused(
+                [.pushMPLS(entry: 0, etherType: type)], for: frame(EtherType.ipv4),
+                "the EtherType must be 0x8847 or 0x8848")
         }
-        refused([add(1, type: [8, 0])], for: frame(EtherType.ipv4), "neither 0x8847 nor 0x8848")
+        refused([add(1, type: [8, 0])], for: frame(EtherType.ipv4), "the EtherType must be 0x8847 or 0x8848")
     }
 
     @Test func payloadsHaveOneLength() {
         for count in [0, 4, 6, 7, 9, 12] {
             let bytes: [UInt8] = Array([0, 0, 0, 0, 0x88, 0x47, 1, 1, 0, 0, 0, 0].prefix(count))
             refused(
-                [.other(ActionAttribute.pushMPLS, bytes)], for: frame(EtherType.ipv4), "push_mpls: the payload must")
+                [.other(ActionAttribute.pushMPLS, bytes)], for: frame(EtherType.ipv4),
+                "push_mpls: the payload must be 8 bytes")
             refused([.other(ActionAttribute.addMPLS, bytes)], for: frame(EtherType.ipv4), "add_mpls: the payload must")
         }
         for count in [0, 1, 3, 4] {
@@ -88,23 +91,52 @@ import Testing
         }
     }
 
-    /// Around the whole frame only a packet without Ethernet header could carry the label.
-    @Test func addingAroundTheFrameIsNotSupported() {
-        for flags in [UInt16(0), 2, 0xfffe] { refused([add(flags)], for: frame(EtherType.ipv4), "without the flag 1") }
-        for flags in [UInt16(1), 3, 0xffff] { accepted([add(flags)], for: frame(EtherType.ipv4)) }
+    /// Without the flag 1 the label is put in front of the Ethernet header, whatever the frame is.
+    @Test func addingInFrontOfTheFrame() throws {
+        for flags in [UInt16(0), 2, 0xfffe] {
+            guard
+                case .pushMPLSInFront(0x64140, 0x8847) = try #require(
+                    try compile([add(flags)], for: frame(0x1234)).first)
+            else {
+                Issue.record("flags \(flags)")
+                continue
+            }
+        }
+        for flags in [UInt16(1), 3, 0xffff] {
+            guard
+                case .pushMPLS(0x64140, 0x8847) = try #require(
+                    try compile([add(flags)], for: frame(EtherType.ipv4)).first)
+            else {
+                Issue.record("flags \(flags)")
+                continue
+            }
+        }
+        let frame = frame(EtherType.ipv4)
+        refused([add(0), .popVLAN], for: frame, "pop_vlan: the packet must have an Ethernet header")
+        refused([add(0), v4], for: frame, "whose EtherType is 0x0800")
+        // The stack has one label, whatever the frame has.
+        let labelled = self.frame(EtherType.mplsUnicast, labels: 3)
+        accepted([add(0), set, pop(EtherType.mplsUnicast)], for: labelled)
+        refused([add(0), pop(EtherType.mplsUnicast), set], for: labelled, notKnownForSet)
+        accepted([add(0), add(0), pop(EtherType.mplsUnicast), set], for: labelled)
+        // A tag is inside; and behind the last label there is an Ethernet header again.
+        var tagged = frame
+        (tagged.vlanTPID, tagged.vlanTCI) = (EtherType.vlan, 0x1005)
+        accepted([add(0), pop(EtherType.transparentEthernet), .popVLAN], for: tagged)
+        accepted([add(0), push, add(1)], for: tagged)
     }
 
     @Test func aVLANTagIsInTheWay() {
         var tagged = frame(EtherType.ipv4)
         (tagged.vlanTPID, tagged.vlanTCI) = (EtherType.vlan, 0x1005)
-        refused([push], for: tagged, "push_mpls: the packet has a VLAN tag")
-        refused([add(1)], for: tagged, "add_mpls: the packet has a VLAN tag")
+        refused([push], for: tagged, "push_mpls: the packet must have no VLAN tag")
+        refused([add(1)], for: tagged, "add_mpls: the packet must have no VLAN tag")
         accepted([.popVLAN, push], for: tagged)
         accepted([.popVLAN, push, .pushVLAN(tpid: 0x8100, tci: 0x1005)], for: tagged)
         refused(
             [push, .pushVLAN(tpid: 0x8100, tci: 0x1005), pop(EtherType.ipv4)], for: frame(EtherType.ipv4),
-            "pop_mpls: the packet has a VLAN tag")
-        refused([.pushVLAN(tpid: 0x8100, tci: 0x1005), push], for: frame(EtherType.ipv4), "has a VLAN tag")
+            "pop_mpls: the packet must have no VLAN tag")
+        refused([.pushVLAN(tpid: 0x8100, tci: 0x1005), push], for: frame(EtherType.ipv4), "must have no VLAN tag")
         accepted([push, .pushVLAN(tpid: 0x8100, tci: 0x1005), set, .popVLAN, pop(0x0800)], for: frame(EtherType.ipv4))
     }
 
@@ -112,7 +144,7 @@ import Testing
         accepted([pop(EtherType.ipv4)], for: frame(EtherType.mplsUnicast, labels: 1))
         accepted([push, pop(EtherType.ipv4)], for: frame(EtherType.ipv4))
         for type in [EtherType.ipv4, EtherType.ipv6, 0, 0x1234] {
-            refused([pop(EtherType.ipv4)], for: frame(type), "pop_mpls: the packet is not known to be MPLS")
+            refused([pop(EtherType.ipv4)], for: frame(type), "pop_mpls: the packet must be MPLS")
         }
         refused(
             [pop(EtherType.transparentEthernet)], for: frame(EtherType.mplsUnicast, labels: 1),
@@ -124,7 +156,7 @@ import Testing
 
     /// As many labels are known to be there as the key names and the list pushed.
     @Test func whatIsBehindTheLastLabelIsNotKnown() {
-        let notKnown = "not known to be MPLS"
+        let notKnown = "the packet must be MPLS"
         refused([pop(0x8847), pop(0x8847)], for: frame(0x8847, labels: 1), notKnown)
         accepted([pop(0x8847), pop(0x8847)], for: frame(0x8847, labels: 2))
         refused([pop(0x8847), pop(0x8847), pop(0x0800)], for: frame(0x8847, labels: 2), notKnown)
@@ -134,8 +166,8 @@ import Testing
         accepted([pop(0x8847), pop(0x8847), pop(0x8847)], for: frame(0x8847, labels: 0))
         // To another type: neither labels nor any other header may be set or popped any more.
         refused([pop(0x0800), pop(0x8847)], for: frame(0x8847, labels: 3), notKnown)
-        refused([pop(0x0800), set], for: frame(0x8847, labels: 3), notKnown)
-        refused([pop(0x0800), v4], for: frame(0x8847, labels: 1), "the flow is not IPv4")
+        refused([pop(0x0800), set], for: frame(0x8847, labels: 3), notKnownForSet)
+        refused([pop(0x0800), v4], for: frame(0x8847, labels: 1), "set only on a packet whose EtherType is 0x0800")
         refused([pop(0x0800), push], for: frame(0x8847, labels: 1), "must be IPv4")
         accepted(
             [
@@ -147,11 +179,13 @@ import Testing
 
     @Test func headersBehindAPushedLabelCannotBeSet() {
         accepted([v4, push], for: frame(EtherType.ipv4))
-        refused([push, v4], for: frame(EtherType.ipv4), "the flow is not IPv4")
+        refused([push, v4], for: frame(EtherType.ipv4), "set only on a packet whose EtherType is 0x0800")
         var tcp = frame(EtherType.ipv4)
         tcp.ipProtocol = IPProtocol.tcp
-        refused([push, .set(.tcp(source: 1, destination: 2))], for: tcp, "does not match the protocol")
-        refused([push, pop(EtherType.ipv4), v4], for: frame(EtherType.ipv4), "the flow is not IPv4")
+        refused([push, .set(.tcp(source: 1, destination: 2))], for: tcp, "set only on an IP packet of protocol 6")
+        refused(
+            [push, pop(EtherType.ipv4), v4], for: frame(EtherType.ipv4),
+            "set only on a packet whose EtherType is 0x0800")
     }
 
     @Test func labelsAreSetWhereThereIsOne() throws {
@@ -174,7 +208,7 @@ import Testing
         // One entry, not a stack.
         var two = MessageWriter()
         try two.append(KeyAttribute.mpls, bytes: [UInt8](repeating: 0, count: 8))
-        refused([.other(ActionAttribute.set, two.bytes)], for: frame(0x8847, labels: 2), "wrong length")
+        refused([.other(ActionAttribute.set, two.bytes)], for: frame(0x8847, labels: 2), "the payload must be 4 bytes")
     }
-    private let notKnownForSet = "set(mpls): the packet is not known to be MPLS"
+    private let notKnownForSet = "set: it can be set only on a packet whose EtherType is 0x8847 or 0x8848"
 }

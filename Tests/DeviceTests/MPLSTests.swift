@@ -129,10 +129,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("pop_mpls(eth_type=0x800)", "pop_mpls: the packet is not known to be MPLS"),
+        ("pop_mpls(eth_type=0x800)", "pop_mpls: the packet must be MPLS"),
         ("push_vlan(vid=1,pcp=0),push_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)", "VLAN tag"),
-        ("add_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)", "without the flag 1"),
-        ("set(mpls(label=1,tc=0,ttl=1,bos=1))", "set(mpls): the packet is not known to be MPLS"),
+        ("set(mpls(label=1,tc=0,ttl=1,bos=1))", "only on a packet whose EtherType is 0x8847 or 0x8848"),
     ])
     func whatCannotBeIsRefusedWithASentence(actions: String, words: String) throws {
         let bed = TestBed()

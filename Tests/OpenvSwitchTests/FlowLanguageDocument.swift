@@ -6,6 +6,8 @@ enum FlowLanguageDocument {
         var lines = introduction
         lines += ["", "## Keys", ""] + overview
         for row in KeyTable.rows.sorted(by: { $0.type < $1.type }) { lines += key(row) }
+        lines += ["", "## Actions", ""] + actionOverview
+        for row in ActionTable.rows { lines += action(row) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -63,6 +65,86 @@ enum FlowLanguageDocument {
                 let name = row.name.isEmpty ? fields.map { "`\($0.name)`" }.joined(separator: ", ") : "`\(row.name)`"
                 return "| \(row.type) | `\(row.constant)` | \(name) | \(payload(row.payload)) | \(row.meaning) |"
             }
+    }
+
+    // MARK: Actions
+
+    private static let actionOverview =
+        [
+            "A list of actions (`OVS_FLOW_ATTR_ACTIONS`) is carried out in order. It is checked as a whole when it comes, against the flow's key without the bits outside the mask; an empty list drops the packet. Lists may be nested 16 levels deep, more is `EOVERFLOW`. What a list inside another changes ends with it. An action that fails on a packet, because a header that it needs is not there, drops it.",
+            "",
+            "| no. | action | text | |", "|---|---|---|---|",
+        ]
+        + ActionTable.rows.map { row in
+            let support =
+                switch row.support {
+                case .complete: ""
+                case .partial(let sentence): sentence
+                case .refused(let errno, let sentence):
+                    "not carried out, refused with `\(Errno.name(errno))`: \(sentence)"
+                }
+            return "| \(row.type) | `\(row.constant)` | `\(row.example)` | \(support) |"
+        }
+
+    private static func action(_ row: ActionDescription) -> [String] {
+        var lines = ["", "### \(row.constant)", "", row.meaning]
+        if !row.rules.isEmpty {
+            lines += ["", "Refused unless: " + row.rules.map(\.sentence).joined(separator: "; ") + "."]
+        }
+        if !row.effects.isEmpty {
+            lines += ["", "Behind it: " + row.effects.map(\.sentence).joined(separator: "; ") + "."]
+        }
+        switch row.payload {
+        case .fields(let size, let fields): lines += actionFields(size, fields)
+        case .nested(let nest): lines += nested(nest)
+        case .actions: lines += ["", "Its payload is the list."]
+        case .key: lines += ["", "Its payload is one key attribute."]
+        case .maskedKey:
+            lines += [
+                "",
+                "Its payload is one key attribute of twice its length: the value, then the mask. In `OVS_KEY_ATTR_NSH` the attributes inside are twice as long.",
+            ]
+        case .networkServiceHeader:
+            lines += ["", "Its payload is one `OVS_KEY_ATTR_NSH`, with a base and the metadata of its type."]
+        }
+        return lines
+    }
+
+    private static func actionFields(_ size: Int, _ fields: [ActionField]) -> [String] {
+        guard size > 0 else { return ["", "It has no payload."] }
+        return ["", "| byte | bytes | field | |", "|---|---|---|---|"]
+            + fields.map { field in
+                let order =
+                    switch field.form {
+                    case .host16, .host32: ["host byte order"]
+                    case .network16, .network32, .ethernet: [] as [String]
+                    }
+                let rest = (order + [field.rule].compactMap(\.self)).joined(separator: "; ")
+                return "| \(field.offset) | \(field.form.size) | \(field.name) | \(rest) |"
+            }
+    }
+
+    private static func nested(_ nest: AttributeNest) -> [String] {
+        var lines = nested(nest.attributes)
+        let required = nest.attributes.filter(\.isRequired).map { "`\($0.constant)`" }
+        lines += ["", strictness(nest.rules)]
+        if !required.isEmpty { lines += ["", "Needed: " + required.joined(separator: ", ") + "."] }
+        for row in nest.attributes {
+            guard let inner = nest.inner[row.type] else { continue }
+            lines += ["", "Inside `\(row.constant)`:"] + nested(inner.attributes)
+        }
+        return lines
+    }
+
+    private static func strictness(_ rules: AttributeNest.Rules) -> String {
+        var words = rules.contains(.onlyKnown) ? "Unknown attributes are refused" : "Unknown attributes are ignored"
+        if rules.contains(.ignoresHigher) { words += " (those with higher numbers are ignored)" }
+        words += rules.contains(.once) ? "; none may stand twice" : "; of several the last counts"
+        words +=
+            rules.contains(.exact) ? "; lengths are exact" : "; a number may be longer, and a shorter one is `ERANGE`"
+        if !rules.contains(.noRest) { words += "; bytes behind the last are ignored" }
+        if rules.contains(.marked) { words += "; the action must have the flag `NLA_F_NESTED`" }
+        return words + "."
     }
 
     static func payload(_ payload: AttributeDescription.Payload) -> String {

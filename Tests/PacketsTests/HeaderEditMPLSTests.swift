@@ -102,6 +102,29 @@ extension HeaderEditTests {
         }
     }
 
+    /// A key has room for two tags. What is behind a third that was pushed is known nevertheless.
+    @Test func aStackBehindThreeTagsIsStillFound() throws {
+        let ip = Build.ipv4(6, Build.tcp())
+        let tags: [(tpid: UInt16, tci: UInt16)] = [(0x8100, 7), (0x88a8, 8)]
+        let frame = Build.ethernet(EtherType.mplsUnicast, tags: tags, Build.mpls([1, 2], ip))
+        let three = [(EtherType.vlan, 9)] + tags
+        let result = try edit(frame) { packet, offsets, key in
+            HeaderEdit.pushVLAN(&packet, &offsets, tpid: EtherType.vlan, tci: 0x1009, key: &key)
+                && HeaderEdit.setMPLS(&packet, offsets, entry: 0x3000, mask: .max, key: &key)
+                && HeaderEdit.setMPLS(&packet, offsets, entry: 0x4000, mask: .max, key: &key)
+                && HeaderEdit.popMPLS(&packet, &offsets, etherType: EtherType.mplsMulticast, key: &key)
+                && HeaderEdit.pushMPLS(&packet, &offsets, entry: 0x5000, etherType: 0x8847, key: &key)
+                && HeaderEdit.popMPLS(&packet, &offsets, etherType: 0x8847, key: &key)
+                && HeaderEdit.popMPLS(&packet, &offsets, etherType: EtherType.ipv4, key: &key)
+                && HeaderEdit.setTCPPorts(
+                    &packet, offsets, source: 0, sourceMask: 0, destination: 0, destinationMask: 0, key: &key)
+        }
+        #expect(result.done)
+        #expect(result.frame == Build.ethernet(EtherType.ipv4, tags: three, ip))
+        #expect((result.offsets.network, result.offsets.transport) == (26, 46))
+        #expect((result.key.etherType, result.key.ipv4Source) == (EtherType.ipv4, Build.source4))
+    }
+
     /// The EtherType stands in the SNAP header, and the frame's length in place of one.
     @Test func aSNAPFrameKeepsItsLengthRight() throws {
         let ip = Build.ipv4(6, Build.tcp())
@@ -119,19 +142,26 @@ extension HeaderEditTests {
         try expectKeyFollows(popped)
     }
 
-    @Test func pushMPLSEndsWithTheHeadroom() throws {
+    /// The headroom holds 28 entries.
+    @Test func pushMPLSGoesOnBehindTheHeadroom() throws {
         let result = try edit(Build.tcp4) { packet, offsets, key in
-            for _ in 0..<28 {
+            for _ in 0..<100 {
                 if !HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key) { return false }
             }
-            let before = packet.array
-            #expect(!HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key))
-            #expect(packet.array == before)
             return true
         }
         #expect(result.done)
-        #expect(result.frame.count == Build.tcp4.count + 112)
+        let entries = (0..<100).flatMap { _ in Build.big(UInt32(1)) }
+        #expect(result.frame == Array(Build.tcp4[..<12]) + [0x88, 0x47] + entries + Build.tcp4[14...])
         try expectKeyFollows(result)
+    }
+
+    @Test func pushMPLSEndsWithTheSlot() throws {
+        let frame = Build.tcp4 + [UInt8](repeating: 0, count: Packet.maximumLength - 2 - Build.tcp4.count)
+        let result = try edit(frame) { packet, offsets, key in
+            HeaderEdit.pushMPLS(&packet, &offsets, entry: 1, etherType: 0x8847, key: &key)
+        }
+        #expect(!result.done && result.frame == frame)
     }
 
     @Test func absentLabelStacksAreRefused() throws {

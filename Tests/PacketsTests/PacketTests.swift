@@ -11,8 +11,8 @@ import Testing
     @Test func growingAndShrinking() throws {
         try withPacket([1, 2, 3, 4]) { packet, _ in
             let refused = [
-                packet.removeFirst(5), packet.removeFirst(-1), packet.prepend(-1), packet.prepend(Packet.headroom),
-                packet.prepend(Int.max),
+                packet.removeFirst(5), packet.removeFirst(-1), packet.prepend(-1), packet.prepend(Int.max),
+                packet.prepend(Packet.maximumLength - 3),
             ]
             #expect(refused == [false, false, false, false, false])
             #expect(packet.array == [1, 2, 3, 4])
@@ -26,9 +26,45 @@ import Testing
             #expect(packet.array == [1, 2])
             packet.truncate(to: -1)
             #expect(packet.length == 0)
-            // Room for the virtio-net header stays in front.
-            expect(true, packet.prepend(Packet.headroom - 16))
-            expect(false, packet.prepend(1))
+        }
+    }
+
+    /// What the headroom does not hold is made room for in the slot, which leaves some for the virtio-net header.
+    @Test func aFrameMovesWhenTheHeadroomIsUsedUp() throws {
+        for count in [Packet.headroom - 16, Packet.headroom - 15, 128, 252, 1000, 65_000, Packet.maximumLength - 4] {
+            try withPacket([1, 2, 3, 4]) { packet, _ in
+                expect(true, packet.prepend(count))
+                #expect(packet.length == count + 4)
+                #expect(Array(packet.array.suffix(4)) == [1, 2, 3, 4])
+                #expect(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize)
+                expect(true, packet.removeFirst(count))
+                #expect(packet.array == [1, 2, 3, 4])
+            }
+        }
+        // Byte by byte through the whole slot.
+        try withPacket([7]) { packet, _ in
+            while packet.prepend(255) { #expect(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize) }
+            #expect(packet.length > Packet.maximumLength - 255)
+            #expect(packet.array.last == 7)
+        }
+        // A frame from which much was taken lies far back.
+        try withPacket([UInt8](repeating: 5, count: 60_000) + [6]) { packet, _ in
+            expect(true, packet.removeFirst(60_000))
+            expect(true, packet.prepend(65_000))
+            #expect(packet.array.last == 6)
+        }
+    }
+
+    /// A frame that nearly fills its slot can grow by what is left of it.
+    @Test func aFullSlotHasNoRoom() throws {
+        let longest = Packet.maximumLength - 200
+        try withPacket([UInt8](repeating: 5, count: longest) + [6]) { packet, _ in
+            expect(true, packet.prepend(112))
+            expect(false, packet.prepend(88))
+            #expect(packet.length == longest + 113)
+            expect(true, packet.prepend(87))
+            #expect(packet.array.last == 6)
+            #expect(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize)
         }
     }
 

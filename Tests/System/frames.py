@@ -72,7 +72,7 @@ def crc32c(data):
     return value ^ 0xFFFFFFFF
 
 
-def _pseudo_header(source, destination, protocol, length):
+def pseudo_header(source, destination, protocol, length):
     if len(source) == 4:
         return source + destination + struct.pack(">BBH", 0, protocol, length)
     return source + destination + struct.pack(">IHBB", length, 0, 0, protocol)
@@ -188,7 +188,7 @@ def _build_transport(fields, source, destination):
         body += payload
     else:
         return payload
-    pseudo = b"" if protocol == ICMP else _pseudo_header(source, destination, protocol, len(body))
+    pseudo = b"" if protocol == ICMP else pseudo_header(source, destination, protocol, len(body))
     checksum = internet_checksum(pseudo + body)
     if protocol == UDP:
         checksum = checksum or 0xFFFF
@@ -317,7 +317,7 @@ def check_transport(protocol, data, source, destination):
         if len(source) == 16:
             raise Malformed(f"UDP over IPv6 without a checksum: {data.hex()}")
         return
-    pseudo = b"" if protocol == ICMP else _pseudo_header(source, destination, protocol, len(data))
+    pseudo = b"" if protocol == ICMP else pseudo_header(source, destination, protocol, len(data))
     if ones_complement_sum(pseudo + data) != 0xFFFF:
         raise Malformed(f"checksum of protocol {protocol}: {data.hex()}")
 

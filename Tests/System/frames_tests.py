@@ -1,10 +1,12 @@
 """What the tests take for right frames is right: tshark reads them."""
 
 import os
+import random
 import struct
 import tempfile
 import unittest
 
+import action_frames
 import frames
 from frames import ARP, ICMP, ICMPV6, IPV6, MPLS, QINQ, SCTP, TCP, UDP, VLAN
 from hosts import run
@@ -64,3 +66,22 @@ class Frames(unittest.TestCase):
                 self.assertLessEqual(set(status), {"", "1", "3"}, f"{fields}: {line}")
                 good += status.count("1")
             self.assertGreater(good, len(FRAMES), text)
+
+
+class RandomFrames(unittest.TestCase):
+    """The frames for the tests of actions, and the check of what became of them."""
+
+    def test_every_frame_is_right_and_a_wrong_bit_is_found(self):
+        rng, found = random.Random(1), 0
+        for _ in range(1000):
+            frame, headers = action_frames.random_frame(rng, bytes(6))
+            action_frames.check(frame, wrong=headers.wrong)
+            # What a checksum covers from end to end.
+            if headers.transport in ("tcp", "sctp", "icmp", "icmpv6") and not headers.wrong and not headers.padding \
+                    and headers.fragment == "no" and not headers.mpls and not headers.routed:
+                start = action_frames.transport_offset(frame)
+                for at in {start, start + 4, rng.randrange(start, len(frame)), len(frame) - 1}:
+                    found += 1
+                    with self.assertRaises(frames.Malformed, msg=f"{at} of {frame.hex()}"):
+                        action_frames.check(frame[:at] + bytes((frame[at] ^ 0x10,)) + frame[at + 1:])
+        self.assertGreater(found, 500)

@@ -29,27 +29,27 @@ needs_martlet = unittest.skipIf(NETDEV, "Open vSwitch's own datapath has no such
 ALLOWED = [
     (r"^(timeval|ovs_rcu).*\|WARN\|", "the machine is busy"),
 ]
-if NETDEV:
-    ALLOWED += [
-        (r"^netdev_linux.*\|WARN\|error receiving Ethernet packet on \S+: Network is down",
-         "the socket of a port tells once that the interface had been down when it was opened, or went down"),
-        (r"^dpif_netdev.*\|ERR\|error receiving data from \S+: Network is down", "the same, one layer up"),
-        (r"^dpif\|WARN\|failed to enumerate system datapaths: No such file or directory", "this kernel has none"),
-    ]
+ALLOWED_WITH_NETDEV = [
+    (r"^netdev_linux.*\|WARN\|error receiving Ethernet packet on \S+: Network is down",
+     "the socket of a port tells once that the interface had been down when it was opened, or went down"),
+    (r"^dpif_netdev.*\|ERR\|error receiving data from \S+: Network is down", "the same, one layer up"),
+    (r"^dpif\|WARN\|failed to enumerate system datapaths: No such file or directory", "this kernel has none"),
+]
 
 
 class OpenvSwitch:
     """ovsdb-server, ovs-vswitchd and Martlet in a world's namespace `sw`, with directories of their own."""
 
-    def __init__(self, world):
+    def __init__(self, world, netdev=NETDEV):
         self.world = world
+        self.netdev = netdev
         self.directory = os.path.join(world.directory, "openvswitch")
         os.mkdir(self.directory)
         self.log_path = os.path.join(self.directory, "ovs-vswitchd.log")
         self.database = os.path.join(self.directory, "db.sock")
         self.environment = {**os.environ, "OVS_RUNDIR": self.directory, "OVS_LOGDIR": self.directory,
                             "OVS_DBDIR": self.directory, "OVS_SYSCONFDIR": self.directory}
-        self.allowed = list(ALLOWED)
+        self.allowed = ALLOWED + (ALLOWED_WITH_NETDEV if netdev else [])
         self.wires = []
         self.ovsdb = self.martlet = self.vswitchd = None
 
@@ -62,7 +62,7 @@ class OpenvSwitch:
         self.ovsdb = self.spawn("ovsdb-server", database, f"--remote=punix:{self.database}", "-vsyslog:off")
         wait_until("ovsdb-server listens", lambda: self.alive(self.ovsdb)
                    and self.vsctl("--no-wait", "init", check=False).returncode == 0)
-        if not NETDEV:
+        if not self.netdev:
             self.martlet = self.world.daemon("run")
         self.start_vswitchd()
         return self
@@ -76,7 +76,7 @@ class OpenvSwitch:
     def spawn(self, program, *arguments, attach=False):
         """Starts a program in the switch's namespace; what it prints goes to PROGRAM.out."""
         command = ["ip", "netns", "exec", f"{self.world.id}-sw"]
-        if attach and not NETDEV:
+        if attach and not self.netdev:
             command += [MARTLET, "attach", "--socket", self.world.socket, "--"]
         with open(os.path.join(self.directory, program + ".out"), "ab") as output:
             process = subprocess.Popen([*command, program, *arguments], stdout=output, stderr=subprocess.STDOUT,
@@ -168,7 +168,7 @@ class OpenvSwitch:
 
     def dpctl(self, *arguments, **options):
         """`ovs-dpctl`, attached; with Open vSwitch's own datapath, the same command of ovs-vswitchd."""
-        if NETDEV:
+        if self.netdev:
             return self.appctl(f"dpctl/{arguments[0]}", *arguments[1:], **options)
         return self.run("ip", "netns", "exec", f"{self.world.id}-sw", MARTLET, "attach", "--socket", self.world.socket,
                         "--", "ovs-dpctl", *arguments, **options)
@@ -178,7 +178,7 @@ class OpenvSwitch:
     def add_bridge(self, name, *ports, fail_mode="standalone", settings=()):
         """Makes a bridge with ports; port pN gets the OpenFlow number N."""
         command = ["add-br", name, "--", "set", "Bridge", name, f"fail_mode={fail_mode}", *settings]
-        command += ["--", "set", "Bridge", name, "datapath_type=netdev"] if NETDEV else []
+        command += ["--", "set", "Bridge", name, "datapath_type=netdev"] if self.netdev else []
         for port in ports:
             command += self._adding(name, port)
         self.vsctl(*command)
@@ -237,7 +237,7 @@ class OpenvSwitch:
     def plug(self, host, number):
         """World.plug."""
         self.world.plug(host, number)
-        if NETDEV:
+        if self.netdev:
             # Its packet sockets have no virtio-net header: the sender has to finish checksums.
             self.world.inside(host, "ethtool", "-K", "eth0", "tx", "off")
 
@@ -326,11 +326,11 @@ class OVSTest(unittest.TestCase):
         return None
 
 
-def launch(add_cleanup):
+def launch(add_cleanup, netdev=NETDEV):
     """A world in which Open vSwitch runs; it ends, and its log is looked at, when the test does."""
     world = World()
     add_cleanup(world.close)
-    ovs = OpenvSwitch(world)
+    ovs = OpenvSwitch(world, netdev)
     add_cleanup(ovs.close)
     ovs.start()
     add_cleanup(ovs.check)

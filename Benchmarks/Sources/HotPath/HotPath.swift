@@ -159,6 +159,22 @@ struct Scenario {
                 name: "push label, forward", frames: [tcp(source: 1)],
                 install: { try learned($0, 1, [.pushMPLS(entry: 0x1140, etherType: 0x8847), .output(2)]) }),
             Scenario(
+                name: "push NSH and Ethernet, forward", frames: [tcp(source: 1)],
+                install: { dpif in
+                    let text =
+                        "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0x0,c2=0x0,c3=0x0,c4=0x0),"
+                        + "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),2"
+                    try learned(dpif, 1, try ActionText.parseActions(text, portNumber: nil))
+                }),
+            Scenario(
+                name: "pop Ethernet and NSH, forward", frames: [nsh + tcp(source: 1)],
+                install: { dpif in
+                    let flow = try FlowText.parseKey(
+                        "in_port(1),eth(),eth_type(0x894f),nsh(np=3,spi=0x5)", portNumber: nil)
+                    let actions = try ActionText.parseActions("pop_eth,pop_nsh(),2", portNumber: nil)
+                    try dpif.putFlow(FlowPut(key: flow.key, mask: flow.mask, actions: actions))
+                }),
+            Scenario(
                 name: "meter, forward", frames: [tcp(source: 1)],
                 install: { try learned($0, 1, try ActionText.parseActions("meter(1),2", portNumber: nil)) }),
             Scenario(
@@ -215,6 +231,11 @@ struct Scenario {
         try match.key.write(mask: match.mask, to: &mask)
         try dpif.putFlow(FlowPut(key: key.bytes, mask: mask.bytes, actions: actions))
     }
+
+    /// An Ethernet header and a network service header, in front of a frame.
+    static let nsh: [UInt8] =
+        [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x89, 0x4f, 0x0f, 0xc6, 1, 3, 0, 0, 5, 255]
+        + [UInt8](repeating: 0, count: 16)
 
     /// A TCP segment of 64 bytes.
     static func tcp(source: UInt64) -> [UInt8] {

@@ -14,7 +14,7 @@ enum FuzzFlowKey: Fuzzer {
         let length: UInt16 = input.integer()
         let key = input.bytes(Int(length & 0x7fff))
         let mask = length & 0x8000 == 0 ? input.rest : nil
-        _ = try? FlowMetadata.read(Attributes(key))
+        _ = try? FlowMetadata(Attributes(key))
         let alone = try? FlowMatch.key(Attributes(key))
         do {
             let match: FlowMatch
@@ -41,8 +41,8 @@ private func rewrite(_ match: FlowMatch) -> FlowMatch? {
     var key = MessageWriter(capacity: 512)
     var mask = MessageWriter(capacity: 512)
     do {
-        try match.key.write(to: &key)
-        try match.key.write(mask: match.mask, to: &mask)
+        try match.writeKey(to: &key)
+        try match.writeMask(to: &mask)
     } catch { fatalError("cannot be written: \(error)") }
     do {
         return try FlowMatch(key: Attributes(key.bytes.rawSpan), mask: Attributes(mask.bytes.rawSpan))

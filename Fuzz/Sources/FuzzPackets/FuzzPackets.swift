@@ -3,8 +3,8 @@ import Netlink
 import OpenvSwitch
 import Packets
 
-// A frame with what its host left undone: ten bytes of offload, eight of values, two that choose an edit for each bit, and
-// the frame.
+// A packet with what its host left undone: ten bytes of offload, eight of values, two that choose an edit for each bit, four
+// that choose ten pushes and pops one after the other, one that says what the packet is, and the packet.
 
 @main
 enum FuzzPackets: Fuzzer {
@@ -22,26 +22,43 @@ enum FuzzPackets: Fuzzer {
         let value: UInt64 = input.integer()
         let edits = input.byte()
         let stackEdits = input.byte()
+        let pushes: UInt32 = input.integer()
+        // Mostly an Ethernet frame.
+        let kinds: [UInt16] = [
+            EtherType.ipv4, EtherType.ipv6, EtherType.arp, EtherType.nsh, EtherType.mplsUnicast,
+            EtherType.transparentEthernet, EtherType.vlan, 0x1234,
+        ]
+        let kind = Int(input.byte())
+        let networkType = kind < kinds.count ? kinds[kind] : 0
 
         var key = FlowKey()
         key.inPort = 1
-        guard let offsets = KeyExtraction.extract(input.rest, offload: offload, into: &key) else {
-            require(input.rest.byteCount < 14, "a frame with an Ethernet header is refused")
+        guard
+            let offsets = KeyExtraction.extract(input.rest, networkType: networkType, offload: offload, into: &key)
+        else {
+            require(
+                input.rest.byteCount < 14 || key.etherType == EtherType.nsh || networkType == EtherType.vlan,
+                "a frame with an Ethernet header is refused")
             return
         }
+        require((key.kind == 0) == (networkType != 0), "the key does not tell whether there is an Ethernet header")
         require(offsets.network <= input.rest.byteCount, "the network header lies outside the frame")
         require(offsets.transport < input.rest.byteCount || offsets.transport <= 0, "the transport header lies outside")
         checkKey(key)
 
         var pool = PacketPool(capacity: 2)
-        guard var packet = pool.take(), var other = pool.take(), packet.assign(input.rest) else { return }
+        guard var packet = pool.take(), var other = pool.take(), packet.assign(input.rest, networkType: networkType)
+        else { return }
         packet.offload = offload
-        let edited = edit(&packet, offsets, key, value, edits, stackEdits)
-        // The working key follows the packet; only tags that are taken off may bring up a third one.
-        if edits & 6 == 0 {
-            var again = FlowKey()
-            again.inPort = 1
-            _ = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &again)
+        let edited = edit(&packet, offsets, key, value, edits, stackEdits, pushes)
+        require(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize, "the packet has left its slot")
+        // The working key follows the packet, as long as it would not be dropped; only tags that are taken off may bring up
+        // a third one.
+        var again = FlowKey()
+        again.inPort = 1
+        let found = KeyExtraction.extract(
+            packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &again)
+        if edits & 6 == 0, found != nil {
             require(again == edited, "the working key \(edited.words) is not the packet's, \(again.words)")
         }
         finish(packet, &other)
@@ -50,8 +67,6 @@ enum FuzzPackets: Fuzzer {
 
 /// A key that was extracted can be written and read.
 private func checkKey(_ key: FlowKey) {
-    // Behind this EtherType the interface demands a key that the datapath does not extract.
-    guard key.etherType != EtherType.nsh else { return }
     var writer = MessageWriter(capacity: 512)
     do {
         try key.write(to: &writer)
@@ -63,7 +78,7 @@ private func checkKey(_ key: FlowKey) {
 /// Makes the edits that have a bit, and gives the working key.
 private func edit(
     _ frame: inout Packet, _ start: HeaderOffsets, _ first: FlowKey, _ value: UInt64, _ edits: UInt8,
-    _ stackEdits: UInt8
+    _ stackEdits: UInt8, _ pushes: UInt32
 ) -> FlowKey {
     var (offsets, key) = (start, first)
     let word = UInt32(truncatingIfNeeded: value)
@@ -113,7 +128,36 @@ private func edit(
     }
     if stackEdits & 2 != 0 { _ = HeaderEdit.setMPLS(&frame, offsets, entry: ~word, mask: word, key: &key) }
     if stackEdits & 4 != 0 { _ = HeaderEdit.popMPLS(&frame, &offsets, etherType: half, key: &key) }
+    for step in 0..<10 { encapsulate(&frame, &offsets, &key, value, pushes >> UInt32(3 * step) & 7) }
     return key
+}
+
+/// Makes one of the edits that change what the packet begins with.
+private func encapsulate(
+    _ packet: inout Packet, _ offsets: inout HeaderOffsets, _ key: inout FlowKey, _ value: UInt64, _ edit: UInt32
+) {
+    let word = UInt32(truncatingIfNeeded: value)
+    let byte = UInt8(truncatingIfNeeded: value)
+    switch edit {
+    case 1: _ = HeaderEdit.pushEthernet(&packet, &offsets, source: value, destination: ~value, key: &key)
+    case 2: _ = HeaderEdit.popEthernet(&packet, &offsets, key: &key)
+    case 3:
+        let metadata = [UInt8](repeating: byte, count: byte & 1 == 0 ? 16 : Int(byte))
+        let base = NSHBase(flags: byte, ttl: byte, metadataType: byte & 1 + 1, path: word)
+        _ = unsafe HeaderEdit.pushNSH(&packet, &offsets, base: base, metadata: metadata.span.bytes, key: &key)
+    case 4: _ = HeaderEdit.popNSH(&packet, &offsets, key: &key)
+    case 5:
+        _ = HeaderEdit.setNSH(
+            &packet, offsets,
+            value: NSHEdit(flags: byte, ttl: ~byte, path: word, contextHigh: value, contextLow: ~value),
+            mask: NSHEdit(flags: .max, ttl: byte, path: ~word, contextHigh: ~value, contextLow: .max), key: &key)
+    case 6:
+        _ = HeaderEdit.pushMPLSInFront(&packet, &offsets, entry: word, etherType: EtherType.mplsUnicast, key: &key)
+    case 7:
+        let type = byte & 1 == 0 ? EtherType.transparentEthernet : UInt16(truncatingIfNeeded: value >> 8)
+        _ = HeaderEdit.popMPLS(&packet, &offsets, etherType: type, key: &key)
+    default: break
+    }
 }
 
 /// Completes checksums, or cuts the segments.

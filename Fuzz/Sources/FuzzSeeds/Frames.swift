@@ -20,6 +20,8 @@ enum Frames {
         ("mpls", ethernet(0x8847, [0, 6, 0x41, 64] + ipv4(6, tcp))),
         ("mpls-vlan", ethernet(0x8100, [0, 100, 0x88, 0x48] + stack(4) + ipv6(17, udp))),
         ("mpls-truncated", ethernet(0x8847, stack(3).dropLast(2))),
+        ("nsh", ethernet(0x894f, nsh(1, 3, zeros(16)) + ethernet(0x0800, ipv4(6, tcp)))),
+        ("nsh-metadata", ethernet(0x894f, nsh(2, 4, [1, 2, 3, 4]) + nsh(2, 1, []) + ipv4(17, udp))),
         ("truncated", ethernet(0x8100, [0])),
         ("llc", ethernet(60, [0xaa, 0xaa, 3, 0, 0, 0, 8, 0] + ipv4(17, udp))),
     ]
@@ -36,6 +38,11 @@ enum Frames {
     /// A label stack of so many entries.
     private static func stack(_ count: Int) -> [UInt8] {
         (1...count).flatMap { [0, UInt8($0), $0 == count ? 1 : 0, 64] }
+    }
+
+    /// A network service header with metadata of this type.
+    private static func nsh(_ type: UInt8, _ next: UInt8, _ metadata: [UInt8]) -> [UInt8] {
+        [0x0f, 0xc0 | UInt8(2 + metadata.count / 4), type, next, 0, 0, 5, 255] + metadata
     }
 
     private static func ipv4(_ proto: UInt8, _ rest: [UInt8], fragment: UInt16 = 0) -> [UInt8] {

@@ -19,6 +19,7 @@ struct FuzzSeeds {
         try seeds.text()
         try seeds.actions()
         try seeds.packets()
+        try seeds.flows()
         try seeds.device()
         try seeds.host()
         try seeds.netlinkDoor()
@@ -232,12 +233,24 @@ struct FuzzSeeds {
                 .popMPLS(etherType: 0x0800), .output(0),
             ]
         ),
+        (
+            "nsh",
+            Self.text(
+                "push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x1,si=255,md2=0x01020304),recirc(0x1),"
+                    + "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),0,pop_eth")
+        ),
+        ("pop-nsh", Self.text("set(nsh(ttl=3/0x3f)),pop_eth,pop_nsh(),0")),
+        (
+            "bare",
+            Self.text(
+                "pop_eth,add_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847),pop_mpls(eth_type=0x6558),userspace(pid=1)")
+        ),
         ("mark", [.set(.skbMark(1)), .setMasked(.priority(1), mask: .priority(3)), .output(0)]),
     ]
 
     private func actions() throws {
         for (name, list) in lists {
-            for (frameName, frame) in Frames.all where ["tcp", "udp", "qinq", "tcp6", "mpls"].contains(frameName) {
+            for (frameName, frame) in Frames.all where ["tcp", "udp", "qinq", "tcp6", "mpls", "nsh"].contains(frameName) {
                 try write("actions", "\(name)-\(frameName)", [UInt8(frame.count)] + frame + list.encoded())
             }
         }
@@ -245,17 +258,46 @@ struct FuzzSeeds {
 
     private func packets() throws {
         for (name, frame) in Frames.all {
-            // No offload; values; all edits but those of label stacks.
+            // No offload; values; all edits but those of label stacks; no pushes and pops; an Ethernet frame.
             let values: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8]
+            let frame = host(UInt32(0)) + [0xff] + frame
             try write("packets", name, Frames.zeros(10) + values + [0xff, 0] + frame)
             let segments: UInt8 = name.hasPrefix("tcp6") ? 4 : name.hasPrefix("udp") ? 5 : 1
             let start = UInt16(name == "tcp6" ? 54 : name == "mpls" ? 38 : 34)
             let offload: [UInt8] = [1, segments] + host(UInt16(0)) + host(UInt16(3)) + host(start) + host(UInt16(16))
             try write("packets", "\(name)-segments", offload + values + [0, 0] + frame)
             try write("packets", "\(name)-partial", [1, 0] + offload.dropFirst(2) + values + [2, 0] + frame)
-            guard ["tcp", "tcp6", "udp", "llc", "mpls", "mpls-vlan"].contains(name) else { continue }
+            guard ["tcp", "tcp6", "udp", "llc", "mpls", "mpls-vlan", "nsh"].contains(name) else { continue }
             try write("packets", "\(name)-stack", Frames.zeros(10) + values + [0, 7] + frame)
             try write("packets", "\(name)-stack-segments", offload + values + [0, 1] + frame)
+            // Pushed: NSH, Ethernet, NSH, a label; popped: Ethernet, NSH, set, NSH.
+            for (order, steps) in [0o6313, 0o45422].enumerated() {
+                let pushed = host(UInt32(steps)) + frame.dropFirst(4)
+                try write("packets", "\(name)-pushes-\(order)", Frames.zeros(10) + values + [0, 0] + pushed)
+                try write("packets", "\(name)-pushes-segments-\(order)", offload + values + [0, 0] + pushed)
+            }
+            let kind: UInt8 = name == "tcp6" ? 1 : name.hasPrefix("mpls") ? 4 : name == "nsh" ? 3 : 0
+            let bare = host(UInt32(0o2131)) + [kind] + frame.dropFirst(19)
+            try write("packets", "\(name)-bare", Frames.zeros(10) + values + [0xf9, 0] + bare)
+        }
+    }
+
+    /// Programs for `FuzzFlows`: any bytes are one, so each way is begun with a shape and random steps behind it.
+    private func flows() throws {
+        var state: UInt64 = 1
+        func random() -> UInt8 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 33)
+        }
+        for etherType in UInt8(0)..<16 {
+            for tags in [UInt8(0), 5, 0x4e] {
+                // The shape; a flow of it; a frame of it on each of two ports; then anything.
+                let shape: [UInt8] = [0, etherType, tags, etherType, 0, 0]
+                let flow: [UInt8] = [4, 255, 0, 0, 0, 1] + [3, 0, 1, 26, 5, 33, 1, 0, 2, 0, 0]
+                let frames: [UInt8] = [21, 0, 0, 0, 1, 22, 0, 0, 0, 2]
+                let steps = (0..<120).map { _ in random() }
+                try write("flows", "\(etherType)-\(tags)", shape + flow + frames + shape + steps)
+            }
         }
     }
 

@@ -1,22 +1,17 @@
 extension ActionPrinter {
-    mutating func userspace(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload,
-            [
-                UserspaceAttribute.portID: .u32, UserspaceAttribute.userdata: .any.optional,
-                UserspaceAttribute.egressTunnelPort: .u32.optional, UserspaceAttribute.actions: .any.optional,
-            ])
-        guard let attributes, let portID = attributes[UserspaceAttribute.portID]?.hostValue else {
-            append("userspace(error)")
+    mutating func userspace(_ nest: AttributeNest, _ payload: [UInt8]) {
+        guard let inside = nest.text(payload), let portID = inside[UserspaceAttribute.portID]?.hostValue else {
+            append("error")
             return
         }
-        append("userspace(pid=\(portID)")
-        if let userdata = attributes[UserspaceAttribute.userdata] {
+        append("\(nest.name(UserspaceAttribute.portID))=\(portID)")
+        if let userdata = inside[UserspaceAttribute.userdata] {
             let cookie = UserspaceCookie(bytes: userdata)?.text(port: port)
-            append("," + (cookie ?? "userdata(\(String.hexBytes(userdata)))"))
+            append("," + (cookie ?? "\(nest.name(UserspaceAttribute.userdata))(\(String.hexBytes(userdata)))"))
         }
-        if attributes[UserspaceAttribute.actions] != nil { append(",actions") }
-        if let egress = attributes[UserspaceAttribute.egressTunnelPort] { append(",tunnel_out_port=" + port(egress)) }
-        append(")")
+        if inside[UserspaceAttribute.actions] != nil { append("," + nest.name(UserspaceAttribute.actions)) }
+        if let egress = inside[UserspaceAttribute.egressTunnelPort] {
+            append(",\(nest.name(UserspaceAttribute.egressTunnelPort))=" + port(egress))
+        }
     }
 }

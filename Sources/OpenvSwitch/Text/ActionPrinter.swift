@@ -31,76 +31,72 @@ struct ActionPrinter {
         }
     }
 
-    /// The exact length of an action's payload, or nil if it varies; -1 for an action that is unknown.
-    private static func expectedLength(_ type: UInt16) -> Int? {
-        switch type {
-        case ActionAttribute.output, ActionAttribute.trunc, ActionAttribute.meter, ActionAttribute.recirc,
-            ActionAttribute.pushVLAN, ActionAttribute.drop:
-            4
-        case ActionAttribute.popVLAN, ActionAttribute.popEthernet, ActionAttribute.popNSH, ActionAttribute.ctClear: 0
-        case ActionAttribute.hash, ActionAttribute.pushMPLS, ActionAttribute.addMPLS: 8
-        case ActionAttribute.popMPLS: 2
-        case ActionAttribute.pushEthernet: 12
-        case ActionAttribute.userspace, ActionAttribute.set, ActionAttribute.setMasked, ActionAttribute.sample,
-            ActionAttribute.ct, ActionAttribute.clone, ActionAttribute.pushNSH, ActionAttribute.checkPacketLength,
-            ActionAttribute.decrementTTL, ActionAttribute.psample:
-            nil
-        default: -1
-        }
-    }
-
     private mutating func action(_ attribute: TextAttribute) {
         let payload = attribute.payload
-        if let expected = Self.expectedLength(attribute.type), payload.count != expected {
-            text += "bad length \(payload.count), expected \(expected) for: action\(attribute.type)"
+        guard let row = ActionTable.row(attribute.type), payload.count == row.size ?? payload.count else {
+            text += "bad length \(payload.count), expected \(ActionTable.row(attribute.type)?.size ?? -1)"
+            text += " for: action\(attribute.type)"
             if !payload.isEmpty { text += "(\(String.hexBytes(payload, separator: " ")))" }
             return
         }
-        switch attribute.type {
-        case ActionAttribute.output: text += port(payload)
-        case ActionAttribute.trunc: text += "trunc(\(payload.hostValue))"
-        case ActionAttribute.meter: text += "meter(\(payload.hostValue))"
-        case ActionAttribute.recirc: text += "recirc(\(String.prefixedHex(payload.hostValue)))"
-        case ActionAttribute.userspace: userspace(payload)
+        switch row.text {
+        case .port: text += port(payload)
+        case .name: text += row.name
+        case .emptyParentheses: text += row.name + "()"
+        case .decimal: text += "\(row.name)(\(row.value(0, payload)))"
+        case .hexadecimal: text += "\(row.name)(\(String.prefixedHex(row.value(0, payload))))"
+        case .own:
+            let before = text
+            text = ""
+            contents(row, payload)
+            // Of what may be empty the name alone is left.
+            text = before + row.name + (text.isEmpty ? "" : "(\(text))")
+        }
+    }
+
+    /// What stands in the parentheses behind an action's name.
+    private mutating func contents(_ row: ActionDescription, _ payload: [UInt8]) {
+        if let nest = row.nest { return attributes(row.type, nest, payload) }
+        switch row.type {
         case ActionAttribute.set: set(payload)
         case ActionAttribute.setMasked: setMasked(payload)
         case ActionAttribute.pushVLAN:
-            let tpid = payload.field(0, 2).bigEndianValue
-            text += "push_vlan("
-            if tpid != 0x8100 { text += "tpid=0x\(String.hex(tpid, digits: 4))," }
+            let tpid = row.value(0, payload)
+            if tpid != EtherType.vlan { text += "tpid=0x\(String.hex(tpid, digits: 4))," }
             var printer = KeyPrinter(verbose: false)
-            printer.vlan(payload.field(2, 2).bigEndianValue, mask: 0xffff)
-            text += printer.text + ")"
-        case ActionAttribute.popVLAN: text += "pop_vlan"
-        case ActionAttribute.pushMPLS: mpls("push_mpls", payload)
-        case ActionAttribute.addMPLS: mpls("add_mpls", payload)
-        case ActionAttribute.popMPLS: text += "pop_mpls(eth_type=0x\(String.hex(payload.bigEndianValue)))"
+            printer.vlan(row.value(1, payload), mask: 0xffff)
+            text += printer.text
+        case ActionAttribute.pushMPLS, ActionAttribute.addMPLS:
+            var printer = KeyPrinter(verbose: false)
+            printer.labelStackEntry(row.value(0, payload))
+            text += "\(printer.text),eth_type=0x\(String.hex(row.value(1, payload)))"
+        case ActionAttribute.popMPLS: text += "eth_type=0x\(String.hex(row.value(0, payload)))"
         case ActionAttribute.pushEthernet:
-            text += "push_eth(src=\(AddressText.ethernet(payload.field(0, 6)))"
-            text += ",dst=\(AddressText.ethernet(payload.field(6, 6))))"
-        case ActionAttribute.popEthernet: text += "pop_eth"
+            text += "src=\(AddressText.ethernet(row.bytes(0, payload)))"
+            text += ",dst=\(AddressText.ethernet(row.bytes(1, payload)))"
         case ActionAttribute.pushNSH: pushNSH(payload)
-        case ActionAttribute.popNSH: text += "pop_nsh()"
         case ActionAttribute.hash:
-            let algorithm = payload.field(0, 4).hostValue
-            let basis = payload.field(4, 4).hostValue
-            switch algorithm {
-            case 0: text += "hash(l4(\(basis)))"
-            case 1: text += "hash(sym_l4(\(basis)))"
-            default: text += "hash(Unknown hash algorithm(\(algorithm)))"
+            let algorithm = row.value(0, payload)
+            if let name = row.fields[0].names[algorithm] {
+                text += "\(name)(\(row.value(1, payload)))"
+            } else {
+                text += "Unknown hash algorithm(\(algorithm))"
             }
-        case ActionAttribute.sample: sample(payload)
-        case ActionAttribute.clone:
-            text += "clone("
-            list(payload)
-            text += ")"
-        case ActionAttribute.checkPacketLength: checkPacketLength(payload)
-        case ActionAttribute.decrementTTL: decrementTTL(payload)
-        case ActionAttribute.ct: connectionTracking(payload)
-        case ActionAttribute.ctClear: text += "ct_clear"
-        case ActionAttribute.psample: psample(payload)
-        case ActionAttribute.drop: text += "drop"
-        default: break  // Unknown types have no length that would be right.
+        case ActionAttribute.clone: list(payload)
+        default: break
+        }
+    }
+
+    /// What stands in the parentheses of an action that holds attributes.
+    private mutating func attributes(_ type: UInt16, _ nest: AttributeNest, _ payload: [UInt8]) {
+        switch type {
+        case ActionAttribute.userspace: userspace(nest, payload)
+        case ActionAttribute.sample: sample(nest, payload)
+        case ActionAttribute.checkPacketLength: checkPacketLength(nest, payload)
+        case ActionAttribute.decrementTTL: decrementTTL(nest, payload)
+        case ActionAttribute.ct: connectionTracking(nest, payload)
+        case ActionAttribute.psample: psample(nest, payload)
+        default: break
         }
     }
 
@@ -111,25 +107,19 @@ struct ActionPrinter {
 
     // MARK: Headers
 
-    private mutating func mpls(_ name: String, _ payload: [UInt8]) {
-        var printer = KeyPrinter(verbose: false)
-        printer.labelStackEntry(payload.field(0, 4).bigEndianValue)
-        text += "\(name)(\(printer.text),eth_type=0x\(String.hex(payload.field(4, 2).bigEndianValue)))"
-    }
-
     private mutating func set(_ payload: [UInt8]) {
         guard let attribute = TextAttributes(payload).list.first else {
-            text += "set(<empty>)"
+            text += "<empty>"
             return
         }
         var printer = KeyPrinter(verbose: true)
         printer.checkedAttribute(attribute, mask: nil)
-        text += "set(\(printer.text))"
+        text += printer.text
     }
 
     private mutating func setMasked(_ payload: [UInt8]) {
         guard let attribute = TextAttributes(payload).list.first else {
-            text += "set(<empty>)"
+            text += "<empty>"
             return
         }
         if attribute.type == KeyAttribute.nsh {
@@ -146,7 +136,7 @@ struct ActionPrinter {
         } else {
             printer.checkedAttribute(attribute, mask: nil)
         }
-        text += "set(\(printer.text))"
+        text += printer.text
     }
 
     /// In a masked set the attributes inside the network service header hold value and mask, not the header itself.
@@ -165,11 +155,11 @@ struct ActionPrinter {
                 header.read(context: value)
                 mask.read(context: valueMask)
             default:
-                text += "set(nsh(error))"
+                text += "nsh(error)"
                 return
             }
         }
-        text += "set(nsh(\(header.text(mask: mask))))"
+        text += "nsh(\(header.text(mask: mask)))"
     }
 
     /// The payload is one key attribute, whose attributes are the header.
@@ -186,75 +176,69 @@ struct ActionPrinter {
             default: break
             }
         }
-        text += "push_nsh(" + header.text
+        text += header.text
         switch header.mdtype {
         case 1: break
         case 2: text += ",md2=" + String.hexNumber(metadata)
         default: text += ",<error: unknown mdtype>"
         }
-        text += ")"
     }
 
     // MARK: Nested lists
 
-    private mutating func sample(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload, [SampleAttribute.probability: .u32, SampleAttribute.actions: .any])
-        guard let attributes, let probability = attributes[SampleAttribute.probability]?.hostValue,
-            let actions = attributes[SampleAttribute.actions]
+    private mutating func sample(_ nest: AttributeNest, _ payload: [UInt8]) {
+        guard let inside = nest.text(payload), let probability = inside[SampleAttribute.probability]?.hostValue,
+            let actions = inside[SampleAttribute.actions]
         else {
-            text += "sample(error)"
+            text += "error"
             return
         }
         // Tenths of a percent, rounded. The divisor is odd, so no value lies half-way.
         let tenths = (probability * 1000 + UInt64(UInt32.max) / 2) / UInt64(UInt32.max)
-        text += "sample(sample=\(tenths / 10).\(tenths % 10)%,actions("
-        list(actions)
-        text += "))"
+        text += "\(nest.name(SampleAttribute.probability))=\(tenths / 10).\(tenths % 10)%,"
+        list(actions, nest.name(SampleAttribute.actions))
     }
 
-    private mutating func checkPacketLength(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload,
-            [
-                CheckPacketLengthAttribute.packetLength: .u16, CheckPacketLengthAttribute.ifGreater: .any,
-                CheckPacketLengthAttribute.ifLessEqual: .any,
-            ])
-        guard let attributes, let length = attributes[CheckPacketLengthAttribute.packetLength]?.hostValue,
-            let greater = attributes[CheckPacketLengthAttribute.ifGreater],
-            let lessOrEqual = attributes[CheckPacketLengthAttribute.ifLessEqual]
+    private mutating func checkPacketLength(_ nest: AttributeNest, _ payload: [UInt8]) {
+        let (size, gt, le) = (
+            CheckPacketLengthAttribute.packetLength, CheckPacketLengthAttribute.ifGreater,
+            CheckPacketLengthAttribute.ifLessEqual
+        )
+        guard let inside = nest.text(payload), let length = inside[size]?.hostValue, let greater = inside[gt],
+            let lessEqual = inside[le]
         else {
-            text += "check_pkt_len(error)"
+            text += "error"
             return
         }
-        text += "check_pkt_len(size=\(length),gt("
-        list(greater)
-        text += "),le("
-        list(lessOrEqual)
-        text += "))"
+        text += "\(nest.name(size))=\(length),"
+        list(greater, nest.name(gt))
+        text += ","
+        list(lessEqual, nest.name(le))
     }
 
-    private mutating func decrementTTL(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(payload, [DecrementTTLAttribute.action: .any])
-        guard let actions = attributes?[DecrementTTLAttribute.action] else {
-            text += "dec_ttl(error)"
+    private mutating func decrementTTL(_ nest: AttributeNest, _ payload: [UInt8]) {
+        guard let inside = nest.text(payload), let actions = inside[DecrementTTLAttribute.action] else {
+            text += "error"
             return
         }
-        text += "dec_ttl(le_1("
-        list(actions)
-        text += "))"
+        list(actions, nest.name(DecrementTTLAttribute.action))
     }
 
-    private mutating func psample(_ payload: [UInt8]) {
-        let attributes = TextPolicy.parse(
-            payload,
-            [PsampleAttribute.group: .u32, PsampleAttribute.cookie: TextPolicy(kind: .bytes(1...16), isOptional: true)])
-        guard let attributes, let group = attributes[PsampleAttribute.group]?.hostValue else {
-            text += "psample(error)"
-            return
-        }
-        text += "psample(group=\(group)"
-        if let cookie = attributes[PsampleAttribute.cookie] { text += ",cookie=0x" + String.hexBytes(cookie) }
+    /// A list with its name, such as `gt(1,2)`.
+    private mutating func list(_ bytes: [UInt8], _ name: String) {
+        text += name + "("
+        list(bytes)
         text += ")"
+    }
+
+    private mutating func psample(_ nest: AttributeNest, _ payload: [UInt8]) {
+        let inside = nest.text(payload)
+        let cookie = inside?[PsampleAttribute.cookie]
+        guard let group = inside?[PsampleAttribute.group]?.hostValue, cookie?.isEmpty != true else {
+            text += "error"
+            return
+        }
+        text += "\(nest.name(PsampleAttribute.group))=\(group)"
+        if let cookie { text += ",\(nest.name(PsampleAttribute.cookie))=0x" + String.hexBytes(cookie) }
     }
 }

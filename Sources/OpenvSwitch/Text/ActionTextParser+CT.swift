@@ -1,53 +1,53 @@
 extension ActionTextParser {
     /// What stands behind `ct`: nothing, or fields in parentheses.
-    mutating func connectionTracking() throws(FlowTextError) -> [UInt8] {
-        var isCommit = false
-        var isForced = false
-        var zone: UInt64 = 0
-        var mark: (key: [UInt8], mask: [UInt8]) = ([], [])
-        var labels = mark
-        var helper: [UInt8] = []
-        var timeout: [UInt8] = []
-        var nat: [UInt8]?
+    mutating func connectionTracking(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        var inside: [UInt16: [UInt8]] = [:]
         let start = scanner
         if scanner.skip("(") {
             while true {
                 scanner.skipDelimiters()
                 if scanner.skip(")") { break }
-                if scanner.skip("commit") {
-                    isCommit = true
-                } else if scanner.skip("force_commit") {
-                    isForced = true
-                } else if scanner.skip("zone=") {
-                    zone = try scanner.expectInteger(bits: 16)
-                } else if scanner.skip("mark=") {
-                    mark.key = .host(try scanner.expectInteger(bits: 32, base: 16), count: 4)
-                    let mask = scanner.skip("/") ? try scanner.expectInteger(bits: 32, base: 16) : UInt64(UInt32.max)
-                    mark.mask = .host(mask, count: 4)
-                } else if scanner.skip("label=") {
-                    labels = try keys.labels()
-                } else if scanner.skip("helper=") {
-                    helper = try name(maximum: 15)
-                } else if scanner.skip("timeout=") {
-                    timeout = try name(maximum: 31)
-                } else if scanner.skip("nat") {
-                    nat = try self.nat()
-                } else {
-                    throw scanner.error("expected a field of “ct” or “)”")
+                let row = nest.attributes.first {
+                    !$0.name.isEmpty && scanner.skip($0.isNamedAlone ? $0.name : $0.name + "=")
                 }
+                guard let row else { throw scanner.error("expected a field of “ct” or “)”") }
+                // What a field leaves as it is without it is not written.
+                inside[row.type] = try field(row)
             }
         }
-        if isCommit, isForced { throw start.error("expected only one of “commit” and “force_commit”") }
-        var nested = AttributeBuilder()
-        if isCommit { try nested.append(CTAttribute.commit, [], at: scanner) }
-        if isForced { try nested.append(CTAttribute.forceCommit, [], at: scanner) }
-        if zone != 0 { try nested.append(CTAttribute.zone, .host(zone, count: 2), at: scanner) }
-        if !mark.mask.isAllZero { try nested.append(CTAttribute.mark, mark.key + mark.mask, at: scanner) }
-        if !labels.mask.isAllZero { try nested.append(CTAttribute.labels, labels.key + labels.mask, at: scanner) }
-        if !helper.isEmpty { try nested.append(CTAttribute.helper, helper + [0], at: scanner) }
-        if !timeout.isEmpty { try nested.append(CTAttribute.timeout, timeout + [0], at: scanner) }
-        if let nat { try nested.append(CTAttribute.nat, nat, at: scanner) }
-        return nested.bytes
+        if inside[CTAttribute.commit] != nil, inside[CTAttribute.forceCommit] != nil {
+            throw start.error("expected only one of “commit” and “force_commit”")
+        }
+        var attributes = AttributeBuilder()
+        for type in Self.order {
+            if let payload = inside[type] { try attributes.append(type, payload, at: scanner) }
+        }
+        return attributes.bytes
+    }
+
+    /// The order in which the tool writes the fields.
+    private static let order = [
+        CTAttribute.commit, CTAttribute.forceCommit, CTAttribute.zone, CTAttribute.mark, CTAttribute.labels,
+        CTAttribute.helper, CTAttribute.timeout, CTAttribute.nat,
+    ]
+
+    /// What stands behind a field's name: its payload, or nil if it says nothing.
+    private mutating func field(_ row: AttributeDescription) throws(FlowTextError) -> [UInt8]? {
+        switch (row.type, row.payload) {
+        case (CTAttribute.zone, _):
+            let zone = try scanner.expectInteger(bits: 16)
+            return zone == 0 ? nil : .host(zone, count: 2)
+        case (CTAttribute.mark, _):
+            let mark = try scanner.expectInteger(bits: 32, base: 16)
+            let mask = scanner.skip("/") ? try scanner.expectInteger(bits: 32, base: 16) : UInt64(UInt32.max)
+            return mask == 0 ? nil : .host(mark, count: 4) + .host(mask, count: 4)
+        case (CTAttribute.labels, _):
+            let labels = try keys.labels()
+            return labels.mask.isAllZero ? nil : labels.key + labels.mask
+        case (CTAttribute.nat, _): return try nat()
+        case (_, .string(let maximum)): return try name(maximum: maximum - 1) + [0]
+        default: return []
+        }
     }
 
     private mutating func name(maximum: Int) throws(FlowTextError) -> [UInt8] {
@@ -69,20 +69,14 @@ extension ActionTextParser {
         while true {
             scanner.skipDelimiters()
             if scanner.skip(")") { break }
-            if let (_, found) = [("src", NATAttribute.source), ("dst", NATAttribute.destination)]
-                .first(where: { scanner.skip($0.0) })
-            {
+            let row = ActionTable.nat.attributes.first { !$0.name.isEmpty && scanner.skip($0.name) }
+            switch row?.type {
+            case let found? where found == NATAttribute.source || found == NATAttribute.destination:
                 guard type == nil || type == found else { throw start.error("expected only one of “src” and “dst”") }
                 type = found
                 if scanner.skip("=") { range = try natRange() }
-            } else if scanner.skip("persistent") {
-                flags.insert(NATAttribute.persistent)
-            } else if scanner.skip("hash") {
-                flags.insert(NATAttribute.protoHash)
-            } else if scanner.skip("random") {
-                flags.insert(NATAttribute.protoRandom)
-            } else {
-                throw scanner.error("expected a field of “nat” or “)”")
+            case let flag?: flags.insert(flag)
+            case nil: throw scanner.error("expected a field of “nat” or “)”")
             }
         }
         if flags.isSuperset(of: [NATAttribute.protoHash, NATAttribute.protoRandom]) {
@@ -145,4 +139,9 @@ extension ActionTextParser {
         if let address = scanner.ipv4() ?? scanner.ipv6() { return address }
         throw scanner.error("expected an address")
     }
+}
+
+extension AttributeDescription {
+    /// Whether the name has no value behind it, or one in parentheses that may be left out.
+    fileprivate var isNamedAlone: Bool { payload == .flag || payload == .nested }
 }

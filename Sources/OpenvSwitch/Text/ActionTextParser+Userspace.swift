@@ -1,10 +1,10 @@
 extension ActionTextParser {
     /// `pid=5[,cookie][,actions][,tunnel_out_port=3])`. Without a cookie the user data is a cookie of zeros.
-    mutating func userspace() throws(FlowTextError) -> [UInt8] {
-        try scanner.expect("pid=")
+    mutating func userspace(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        try scanner.expect(nest.name(UserspaceAttribute.portID) + "=")
         let portID = try scanner.expectInteger(bits: 32)
         var userdata = [UInt8](repeating: 0, count: UserspaceCookie.size)
-        if scanner.skip(",userdata(") {
+        if scanner.skip(",\(nest.name(UserspaceAttribute.userdata))(") {
             userdata = scanner.hexBytes()
             try scanner.expect(")")
             // The smallest user data there is has eight bytes.
@@ -12,8 +12,8 @@ extension ActionTextParser {
         } else if let cookie = try cookie() {
             userdata = cookie.bytes
         }
-        let wantsActions = scanner.skip(",actions")
-        let egress = scanner.skip(",tunnel_out_port=") ? try portNumber() : nil
+        let wantsActions = scanner.skip("," + nest.name(UserspaceAttribute.actions))
+        let egress = scanner.skip(",\(nest.name(UserspaceAttribute.egressTunnelPort))=") ? try portNumber() : nil
         try scanner.expect(")")
 
         var nested = AttributeBuilder()

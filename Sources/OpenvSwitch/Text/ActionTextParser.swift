@@ -1,3 +1,5 @@
+import Netlink
+
 /// Parses the text of action lists.
 struct ActionTextParser {
     /// Reads what stands in `set(…)`, and holds the scanner.
@@ -54,51 +56,72 @@ struct ActionTextParser {
 
     private mutating func action() throws(FlowTextError) -> (UInt16, [UInt8]) {
         if let port = try port() { return (ActionAttribute.output, .host(port, count: 4)) }
-        for (name, type) in Self.flags where scanner.skip(name) { return (type, []) }
-        for (name, type) in Self.numbers where scanner.skip(name) {
-            let number = try scanner.expectInteger(bits: 32)
+        guard let row = row() else {
+            if isDropNext { throw scanner.error("expected no other action beside “drop”") }
+            throw scanner.error("expected an action such as “output port”, “set(…)” or “drop”")
+        }
+        switch row.text {
+        case .name: return (row.type, [])
+        case .emptyParentheses:
+            try scanner.expect("()")
+            return (row.type, [])
+        case .decimal, .hexadecimal:
+            try scanner.expect("(")
+            let number = try scanner.expectInteger(bits: row.fields[0].form.size * 8)
             try scanner.expect(")")
-            return (type, .host(number, count: 4))
+            return (row.type, row.payload([number]))
+        case .port, .own: break
         }
-        if scanner.skip("userspace(") { return (ActionAttribute.userspace, try userspace()) }
-        if scanner.skip("set(") { return try set() }
-        if scanner.skip("push_vlan(") { return (ActionAttribute.pushVLAN, try pushVLAN()) }
-        if scanner.skip("push_mpls(") { return (ActionAttribute.pushMPLS, try mpls()) }
-        if scanner.skip("add_mpls(") { return (ActionAttribute.addMPLS, try mpls()) }
-        if scanner.skip("pop_mpls(eth_type=") {
-            let type = try scanner.expectInteger(bits: 16)
-            try scanner.expect(")")
-            return (ActionAttribute.popMPLS, .bigEndian(type, count: 2))
+        // What has nothing in parentheses need not have them.
+        if row.type == ActionAttribute.ct { return (row.type, try connectionTracking(ActionTable.ct)) }
+        try scanner.expect("(")
+        switch row.type {
+        case ActionAttribute.set: return try set()
+        // Its type is of two bytes; the flag says that attributes are inside, without which the kernel refuses it.
+        case ActionAttribute.psample:
+            return (row.type | Attribute.nestedFlag, try psample(ActionTable.psample))
+        default: return (row.type, try contents(row))
         }
-        if scanner.skip("push_eth(") { return (ActionAttribute.pushEthernet, try pushEthernet()) }
-        if scanner.skip("push_nsh(") { return (ActionAttribute.pushNSH, try pushNSH()) }
-        if scanner.skip("hash(") { return (ActionAttribute.hash, try hash()) }
-        if scanner.skip("sample(sample=") { return (ActionAttribute.sample, try sample()) }
-        if scanner.skip("clone(") { return (ActionAttribute.clone, try closedList()) }
-        if scanner.skip("check_pkt_len(size=") {
-            return (ActionAttribute.checkPacketLength, try checkPacketLength())
-        }
-        if scanner.skip("dec_ttl(le_1(") {
-            var nested = AttributeBuilder()
-            try nested.append(DecrementTTLAttribute.action, try closedList(), at: scanner)
-            try scanner.expect(")")
-            return (ActionAttribute.decrementTTL, nested.bytes)
-        }
-        if scanner.skip("psample(group=") { return (ActionAttribute.psample, try psample()) }
-        if scanner.skip("ct") { return (ActionAttribute.ct, try connectionTracking()) }
-        if isDropNext { throw scanner.error("expected no other action beside “drop”") }
-        throw scanner.error("expected an action such as “output port”, “set(…)” or “drop”")
     }
 
-    /// Longer names before those that they begin with.
-    private static let flags: [(String, UInt16)] = [
-        ("pop_vlan", ActionAttribute.popVLAN), ("pop_eth", ActionAttribute.popEthernet),
-        ("pop_nsh()", ActionAttribute.popNSH), ("ct_clear", ActionAttribute.ctClear),
-    ]
+    /// What stands behind an action's name and the parenthesis, up to the closing one.
+    private mutating func contents(_ row: ActionDescription) throws(FlowTextError) -> [UInt8] {
+        switch row.type {
+        case ActionAttribute.userspace: return try userspace(ActionTable.userspace)
+        case ActionAttribute.pushVLAN: return try pushVLAN(row)
+        case ActionAttribute.pushMPLS, ActionAttribute.addMPLS: return try mpls(row)
+        case ActionAttribute.popMPLS:
+            try scanner.expect("eth_type=")
+            let type = try scanner.expectInteger(bits: 16)
+            try scanner.expect(")")
+            return row.payload([type])
+        case ActionAttribute.pushEthernet: return try pushEthernet()
+        case ActionAttribute.pushNSH: return try pushNSH()
+        case ActionAttribute.hash: return try hash(row)
+        case ActionAttribute.sample: return try sample(ActionTable.sample)
+        case ActionAttribute.clone: return try closedList()
+        case ActionAttribute.checkPacketLength: return try checkPacketLength(ActionTable.checkPacketLength)
+        case ActionAttribute.decrementTTL: return try decrementTTL(ActionTable.decrementTTL)
+        default: throw scanner.error("expected another action")
+        }
+    }
 
-    private static let numbers: [(String, UInt16)] = [
-        ("trunc(", ActionAttribute.trunc), ("meter(", ActionAttribute.meter), ("recirc(", ActionAttribute.recirc),
-    ]
+    /// The row of the action whose name comes next, which is stepped over.
+    private mutating func row() -> ActionDescription? {
+        let start = scanner.position
+        let name = scanner.run { $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
+        if let row = Self.rows[String(decoding: name, as: UTF8.self)] { return row }
+        scanner.rewind(to: start)
+        return nil
+    }
+
+    /// The rows by their names. Which of the two set actions it is shows in the mask; a port has no name, and drop is an
+    /// empty list.
+    private static let rows: [String: ActionDescription] = {
+        let others = [ActionAttribute.output, ActionAttribute.setMasked, ActionAttribute.drop]
+        let rows = ActionTable.rows.filter { !others.contains($0.type) }
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.name, $0) })
+    }()
 
     /// A port by number or name, or nil if none comes next. A name wins over an action of the same name.
     mutating func port() throws(FlowTextError) -> UInt64? {
@@ -151,8 +174,8 @@ struct ActionTextParser {
     }
 
     /// `[tpid=0x88a8,]vid=10,pcp=0[,cfi=0])`.
-    private mutating func pushVLAN() throws(FlowTextError) -> [UInt8] {
-        var tpid: UInt64 = 0x8100
+    private mutating func pushVLAN(_ row: ActionDescription) throws(FlowTextError) -> [UInt8] {
+        var tpid = UInt64(EtherType.vlan)
         if scanner.skip("tpid=") {
             tpid = try scanner.expectInteger(bits: 16)
             try scanner.expect(",")
@@ -163,11 +186,11 @@ struct ActionTextParser {
         let pcp = try scanner.expectInteger(bits: 3)
         let cfi = scanner.skip(",cfi=") ? try scanner.expectInteger(bits: 32) : 1
         try scanner.expect(")")
-        return .bigEndian(tpid, count: 2) + .bigEndian(vid | pcp << 13 | (cfi == 0 ? 0 : 0x1000), count: 2)
+        return row.payload([tpid, vid | pcp << 13 | (cfi == 0 ? 0 : UInt64(FlowKey.vlanPresent))])
     }
 
     /// `label=100,tc=0,ttl=64,bos=1,eth_type=0x8847)` as both MPLS actions hold it.
-    private mutating func mpls() throws(FlowTextError) -> [UInt8] {
+    private mutating func mpls(_ row: ActionDescription) throws(FlowTextError) -> [UInt8] {
         var entry: UInt64 = 0
         for (name, bits, shift) in [("label=", 20, 12), (",tc=", 3, 9), (",ttl=", 8, 0), (",bos=", 1, 8)] {
             try scanner.expect(name)
@@ -176,7 +199,7 @@ struct ActionTextParser {
         try scanner.expect(",eth_type=")
         let type = try scanner.expectInteger(bits: 16)
         try scanner.expect(")")
-        return .bigEndian(entry, count: 4) + .bigEndian(type, count: 2) + [0, 0]
+        return row.payload([entry, type])
     }
 
     private mutating func pushEthernet() throws(FlowTextError) -> [UInt8] {
@@ -229,24 +252,22 @@ struct ActionTextParser {
         return header.bytes
     }
 
-    private mutating func hash() throws(FlowTextError) -> [UInt8] {
-        let algorithm: UInt64
-        if scanner.skip("l4(") {
-            algorithm = 0
-        } else if scanner.skip("sym_l4(") {
-            algorithm = 1
-        } else {
-            throw scanner.error("expected “l4(” or “sym_l4(”")
+    /// `l4(0))`.
+    private mutating func hash(_ row: ActionDescription) throws(FlowTextError) -> [UInt8] {
+        let names = row.fields[0].names
+        guard let (algorithm, _) = names.first(where: { scanner.skip($0.value + "(") }) else {
+            throw scanner.error("expected \(names.values.sorted().map { "“\($0)(”" }.listed)")
         }
         let basis = try scanner.expectInteger(bits: 32)
         try scanner.expect("))")
-        return .host(algorithm, count: 4) + .host(basis, count: 4)
+        return row.payload([algorithm, basis])
     }
 
-    // MARK: Nested lists
+    // MARK: Attributes inside
 
-    /// `50.0%,actions(1,2))`.
-    private mutating func sample() throws(FlowTextError) -> [UInt8] {
+    /// `sample=50.0%,actions(1,2))`.
+    private mutating func sample(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        try scanner.expect(nest.name(SampleAttribute.probability) + "=")
         let start = scanner
         let digits = scanner.run(limit: 32) {
             ($0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")) || $0 == UInt8(ascii: ".")
@@ -255,40 +276,58 @@ struct ActionTextParser {
             throw start.error("expected a percentage from 0 to 100")
         }
         let probability = UInt64((Double(UInt32.max) * (percentage / 100) + 0.5).rounded(.down))
-        try scanner.expect("%,actions(")
-        var nested = AttributeBuilder()
-        try nested.append(
+        try scanner.expect("%,")
+        var inside = AttributeBuilder()
+        try inside.append(
             SampleAttribute.probability, .host(min(probability, UInt64(UInt32.max)), count: 4), at: scanner)
-        try nested.append(SampleAttribute.actions, try closedList(), at: scanner)
+        try list(SampleAttribute.actions, of: nest, &inside)
         try scanner.expect(")")
-        return nested.bytes
+        return inside.bytes
     }
 
-    /// `200,gt(4),le(5))`.
-    private mutating func checkPacketLength() throws(FlowTextError) -> [UInt8] {
-        var nested = AttributeBuilder()
-        let length = try scanner.expectInteger(bits: 16)
-        try nested.append(CheckPacketLengthAttribute.packetLength, .host(length, count: 2), at: scanner)
-        try scanner.expect(",gt(")
-        try nested.append(CheckPacketLengthAttribute.ifGreater, try closedList(), at: scanner)
-        try scanner.expect(",le(")
-        try nested.append(CheckPacketLengthAttribute.ifLessEqual, try closedList(), at: scanner)
+    /// `size=200,gt(4),le(5))`.
+    private mutating func checkPacketLength(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        let size = CheckPacketLengthAttribute.packetLength
+        var inside = AttributeBuilder()
+        try scanner.expect(nest.name(size) + "=")
+        try inside.append(size, .host(try scanner.expectInteger(bits: 16), count: 2), at: scanner)
+        try scanner.expect(",")
+        try list(CheckPacketLengthAttribute.ifGreater, of: nest, &inside)
+        try scanner.expect(",")
+        try list(CheckPacketLengthAttribute.ifLessEqual, of: nest, &inside)
         try scanner.expect(")")
-        return nested.bytes
+        return inside.bytes
     }
 
-    private mutating func psample() throws(FlowTextError) -> [UInt8] {
-        var nested = AttributeBuilder()
-        let group = try scanner.expectInteger(bits: 32)
-        try nested.append(PsampleAttribute.group, .host(group, count: 4), at: scanner)
-        if scanner.skip(",cookie=") {
+    /// `le_1(1,2))`.
+    private mutating func decrementTTL(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        var inside = AttributeBuilder()
+        try list(DecrementTTLAttribute.action, of: nest, &inside)
+        try scanner.expect(")")
+        return inside.bytes
+    }
+
+    /// A list with its name, such as `gt(1,2)`.
+    private mutating func list(
+        _ type: UInt16, of nest: AttributeNest, _ inside: inout AttributeBuilder
+    ) throws(FlowTextError) {
+        try scanner.expect(nest.name(type) + "(")
+        try inside.append(type, try closedList(), at: scanner)
+    }
+
+    /// `group=12,cookie=0x0102)`.
+    private mutating func psample(_ nest: AttributeNest) throws(FlowTextError) -> [UInt8] {
+        var inside = AttributeBuilder()
+        try scanner.expect(nest.name(PsampleAttribute.group) + "=")
+        try inside.append(PsampleAttribute.group, .host(try scanner.expectInteger(bits: 32), count: 4), at: scanner)
+        if scanner.skip(",\(nest.name(PsampleAttribute.cookie))=") {
             _ = scanner.skip("0x")
             let start = scanner
             let cookie = scanner.hexBytes()
             guard (1...16).contains(cookie.count) else { throw start.error("expected a cookie of 1 to 16 bytes") }
-            try nested.append(PsampleAttribute.cookie, cookie, at: scanner)
+            try inside.append(PsampleAttribute.cookie, cookie, at: scanner)
         }
         try scanner.expect(")")
-        return nested.bytes
+        return inside.bytes
     }
 }

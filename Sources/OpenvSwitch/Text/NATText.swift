@@ -1,16 +1,7 @@
 /// The text of `OVS_CT_ATTR_NAT`.
 enum NATText {
     static func text(_ payload: [UInt8]) -> String {
-        let address = TextPolicy(kind: .bytes(4...16), isOptional: true)
-        let attributes = TextPolicy.parse(
-            payload,
-            [
-                NATAttribute.source: .any.optional, NATAttribute.destination: .any.optional,
-                NATAttribute.ipMinimum: address, NATAttribute.ipMaximum: address,
-                NATAttribute.protoMinimum: .u16.optional, NATAttribute.protoMaximum: .u16.optional,
-                NATAttribute.persistent: .any.optional, NATAttribute.protoHash: .any.optional,
-                NATAttribute.protoRandom: .any.optional,
-            ])
+        let attributes = ActionTable.nat.text(payload)
         guard let attributes else { return "nat(error: nl_parse_nested() failed.)" }
         let isSource = attributes[NATAttribute.source] != nil
         let isDestination = attributes[NATAttribute.destination] != nil
@@ -36,7 +27,7 @@ enum NATText {
         if let minimum, let end, end.lexicographicallyPrecedes(minimum) { return "nat(range error)" }
         if protoEnd != 0, protoStart > protoEnd { return "nat(range error)" }
 
-        var text = "nat(" + (isSource ? "src" : "dst")
+        var text = "nat(" + name(isSource ? NATAttribute.source : NATAttribute.destination)
         if let minimum {
             text += "=" + Self.address(minimum, bracket: protoStart != 0)
             if let end, end != minimum { text += "-" + Self.address(end, bracket: protoStart != 0) }
@@ -45,11 +36,14 @@ enum NATText {
                 if protoEnd != 0, protoEnd != protoStart { text += "-\(protoEnd)" }
             }
         }
-        if attributes[NATAttribute.persistent] != nil { text += ",persistent" }
-        if attributes[NATAttribute.protoHash] != nil { text += ",hash" }
-        if attributes[NATAttribute.protoRandom] != nil { text += ",random" }
+        for flag in [NATAttribute.persistent, NATAttribute.protoHash, NATAttribute.protoRandom]
+        where attributes[flag] != nil {
+            text += "," + name(flag)
+        }
         return text + ")"
     }
+
+    private static func name(_ type: UInt16) -> String { ActionTable.nat.name(type) }
 
     /// An address; an IPv6 address stands in brackets if ports follow.
     private static func address(_ bytes: [UInt8], bracket: Bool) -> String {

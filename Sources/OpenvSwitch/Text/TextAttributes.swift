@@ -37,44 +37,38 @@ struct TextAttributes {
     func first(_ type: UInt16) -> [UInt8]? { firstOfType[type].map { list[$0].payload } }
 }
 
-/// What the payload of one nested attribute must be for the whole to be printed (`nl_parse_nested` in user space).
-struct TextPolicy {
-    enum Kind {
-        case bytes(ClosedRange<Int>)
-        /// A string that ends with its only NUL and has at most so many bytes with it.
-        case string(Int)
+extension AttributeNest {
+    /// The payloads inside an action by type; of several of one type the last. Types without a row are skipped.
+    ///
+    /// What is printed is what user space finds well-formed (`nl_parse_nested` there), which is not quite what a datapath
+    /// takes: numbers have their exact length, structures may be longer.
+    /// - Parameter skipped: a type that the text form does not know.
+    /// - Returns: nil if a payload is malformed, a required one is missing or bytes are left over.
+    func text(_ bytes: [UInt8], skipping skipped: UInt16? = nil) -> [UInt16: [UInt8]]? {
+        let run = TextAttributes(bytes)
+        guard run.leftover.isEmpty else { return nil }
+        var result: [UInt16: [UInt8]] = [:]
+        for attribute in run.list {
+            guard let row = row(attribute.type), row.type != skipped else { continue }
+            guard row.payload.admits(attribute.payload) else { return nil }
+            result[attribute.type] = attribute.payload
+        }
+        return attributes.allSatisfy { !$0.isRequired || result[$0.type] != nil } ? result : nil
     }
 
-    let kind: Kind
-    var isOptional = false
+    /// What the text calls an attribute.
+    func name(_ type: UInt16) -> String { row(type)?.name ?? "" }
+}
 
-    static let u16 = TextPolicy(kind: .bytes(2...2))
-    static let u32 = TextPolicy(kind: .bytes(4...4))
-    static let any = TextPolicy(kind: .bytes(0...Int.max))
-    static func string(_ maximum: Int) -> TextPolicy { TextPolicy(kind: .string(maximum)) }
-    var optional: TextPolicy { TextPolicy(kind: kind, isOptional: true) }
-
-    func admits(_ payload: [UInt8]) -> Bool {
-        switch kind {
-        case .bytes(let range): return range.contains(payload.count)
+extension AttributeDescription.Payload {
+    fileprivate func admits(_ payload: [UInt8]) -> Bool {
+        switch self {
+        case .exactly(let size): return size > 4 ? payload.count >= size : payload.count == size
+        case .between(let least, let most): return (least...most).contains(payload.count)
         case .string(let maximum):
             guard let last = payload.last, payload.count <= maximum else { return false }
             return last == 0 && !payload.dropLast().contains(0)
+        case .flag, .nested, .actions: return true
         }
-    }
-
-    /// The payloads by type; of several of one type the last. Types that `policies` does not name are skipped.
-    /// - Returns: nil if a payload is not admitted, a required one is missing or bytes are left over.
-    static func parse(_ bytes: [UInt8], _ policies: [UInt16: TextPolicy]) -> [UInt16: [UInt8]]? {
-        let attributes = TextAttributes(bytes)
-        guard attributes.leftover.isEmpty else { return nil }
-        var result: [UInt16: [UInt8]] = [:]
-        for attribute in attributes.list {
-            guard let policy = policies[attribute.type] else { continue }
-            guard policy.admits(attribute.payload) else { return nil }
-            result[attribute.type] = attribute.payload
-        }
-        for (type, policy) in policies where !policy.isOptional && result[type] == nil { return nil }
-        return result
     }
 }

@@ -212,7 +212,7 @@ struct RandomAttributes {
         case 13:
             return attribute(ActionAttribute.userspace, attribute(1, bytes(4)) + attribute(2, bytes(20) + [9]))
         case 14: return attribute(ActionAttribute.ct, connectionTracking())
-        case 15: return attribute(ActionAttribute.psample, attribute(1, bytes(4)) + attribute(2, bytes(9)))
+        case 15: return attribute(ActionAttribute.psample | 0x8000, attribute(1, bytes(4)) + attribute(2, bytes(9)))
         case 16: return attribute(ActionAttribute.clone, actions(depth: depth + 1))
         case 17:
             let percentage = Double(Int.random(in: 0...1000, using: &random)) / 10
