@@ -148,14 +148,18 @@ extension Generator {
         let which = source.byte()
         if shape.etherType == Ether.nsh, which < 128 {
             put(Act.popNSH, [])
+            // Of a shape there is a frame in the header, see `Shape.nsh`.
             shape.etherType = Ether.ipv4
+            shape.hasEthernet = true
             return
         }
-        let mark = begin(Act.pushNSH)
+        let action = begin(Act.pushNSH)
+        let header = begin(Key.nsh)
         let hasContext = which & 1 == 0
         put(1, [0, 63, hasContext ? 1 : 2, UInt8(which >> 1 & 7), 0, 0, which, 255])
         if hasContext { put(2, shape.nshContext) } else { put(3, source.take(Int(which & 0x7c))) }
-        end(mark)
+        end(header)
+        end(action)
         shape.etherType = Ether.nsh
         shape.hasEthernet = false
     }
@@ -200,6 +204,21 @@ extension Generator {
         end(mark)
     }
 
+    /// Value and mask stand behind each other in each attribute of the header. What cannot be set is not in the mask.
+    private mutating func setNSH(_ isMasked: Bool) {
+        let header = begin(Key.nsh)
+        let which = source.byte()
+        var mask: [UInt8] = [which & 3, which & 63, 0, 0, 0, which, 0xff, which]
+        if which == 255 { mask[3] = 1 }
+        let base = zip(shape.nshBase, isMasked ? mask : mask.map { _ in 0xff }).map { $0 & $1 }
+        put(1, isMasked ? base + mask : base)
+        if which & 4 == 0 {
+            let context = [UInt8](repeating: which, count: 16)
+            put(2, isMasked ? context + context : context)
+        }
+        end(header)
+    }
+
     /// A set action of a field that the packet has.
     private mutating func set(_ shape: Shape, isMasked: Bool) {
         var fields = [Key.priority, Key.skbMark]
@@ -207,6 +226,7 @@ extension Generator {
         if shape.etherType == Ether.ipv4 { fields += [Key.ipv4, Key.ipv4, Key.ipv4] }
         if shape.etherType == Ether.ipv6 { fields += [Key.ipv6, Key.ipv6, Key.ipv6] }
         if shape.isMPLS { fields += [Key.mpls, Key.mpls] }
+        if shape.etherType == Ether.nsh { fields += [Key.nsh, Key.nsh] }
         if shape.isIP {
             switch shape.proto {
             case 6: fields += [Key.tcp, Key.tcp, Key.tcp]
@@ -221,7 +241,7 @@ extension Generator {
     private mutating func set(_ shape: Shape, field: UInt16, isMasked: Bool) {
         let mark = begin(isMasked ? Act.setMasked : Act.set)
         if field == Key.nsh {
-            nshKey()
+            setNSH(isMasked)
         } else {
             let size = Int(field) < Key.sizes.count ? Key.sizes[Int(field)] : 4
             var value = source.take(size)

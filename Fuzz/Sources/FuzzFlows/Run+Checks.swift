@@ -152,8 +152,8 @@ extension Run {
         do {
             let parsed = try ActionText.parseActions(text, portNumber: nil)
             let again = ActionText.actions(parsed.rawSpan, portName: nil)
-            // As with `ovs-dpctl`, a userspace action gets user data by way of its text.
-            require(again == text || text.contains("userspace("), "\(text) becomes \(again)")
+            // As with `ovs-dpctl`, a userspace action gets user data by way of its text, and metadata are filled up.
+            require(again == text || text.contains("userspace(") || text.contains("md2="), "\(text) becomes \(again)")
             let second = try ActionText.parseActions(again, portNumber: nil)
             require(second == parsed, "\(again) describes other actions the second time")
             // As with `ovs-dpctl`, the text of `add_mpls` does not say where the label goes, and an IPv6 header that is
