@@ -14,7 +14,7 @@ import unittest
 
 from hosts import MARTLET, ROOT, run
 from key_reference import DIFFERENCES, Reference
-from key_text import DROPPED, EMPTY, NSH_IS_KNOWN, of_martlet, of_open_vswitch
+from key_text import DROPPED, of_martlet, of_open_vswitch
 from random_frames import RandomFrames
 
 FRAMES = 20000
@@ -35,8 +35,8 @@ TCP over IPv4|TCP over IPv6|TCP options|TCP cut off|TCP data offset lies
 UDP over IPv4|UDP over IPv6|UDP cut off|SCTP over IPv4|SCTP over IPv6|SCTP cut off
 ICMP|ICMP cut off|ICMPv6|ICMPv6 cut off|other protocol
 ND|ND cut off|nd_sll|nd_tll|other ND option|ND option twice|ND option length lies
+NSH malformed|NSH of metadata type 1|NSH of metadata type 2|NSH of metadata type other
 """.strip().replace("\n", "|").split("|"))
-NSH_KINDS = {"NSH malformed", "NSH of metadata type 1", "NSH of metadata type 2", "NSH of metadata type other"}
 
 
 def capture(frames):
@@ -81,8 +81,6 @@ class Extraction(unittest.TestCase):
     def fault(self, frame, ours, theirs):
         """What is wrong with a frame's keys, in words; None if nothing is."""
         kernel, user = Reference(frame, user=False), Reference(frame, user=True)
-        if not NSH_IS_KNOWN:
-            theirs = {**theirs, "nsh": EMPTY["nsh"]}
         expected = kernel.key
         if expected is not DROPPED:
             expected = {**expected, "tpids": kernel.tpids, "mpls_count": kernel.mpls_count}
@@ -103,9 +101,7 @@ class Extraction(unittest.TestCase):
 
     def check_counts(self):
         """Fails if a rule or a branch of the extraction was not met often enough for the comparison to mean much."""
-        rules = {name for name in DIFFERENCES if NSH_IS_KNOWN or not name.startswith("NSH")}
-        kinds = KINDS | (NSH_KINDS if NSH_IS_KNOWN else set())
-        self.assertEqual(kinds, set(self.kinds), "branches that are not in the list, or the other way round")
-        rare = {name: count for counter, names in ((self.rules, rules), (self.kinds, kinds))
+        self.assertEqual(KINDS, set(self.kinds), "branches that are not in the list, or the other way round")
+        rare = {name: count for counter, names in ((self.rules, DIFFERENCES), (self.kinds, KINDS))
                 for name in names if (count := counter[name]) < LEAST}
         self.assertEqual(rare, {}, f"less than {LEAST} frames each")

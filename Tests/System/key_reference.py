@@ -10,7 +10,7 @@ The sources are net/openvswitch/flow.c (`key_extract`, with `ipv6_find_hdr`) and
 import ipaddress
 import struct
 
-from key_text import DROPPED, NO_ETHER_TYPE, NSH_IS_KNOWN, key
+from key_text import DROPPED, NO_ETHER_TYPE, key
 
 DIFFERENCES = {
     "short frame": "a frame shorter than an Ethernet header is dropped; user space gives it a key of zeros",
@@ -221,8 +221,6 @@ class Reference:
         self.fields["mpls"] = tuple(entries + [0] * (3 - len(entries)))
 
     def _nsh(self, data):
-        if not NSH_IS_KNOWN:
-            return None
         word, metadata, following, path = struct.unpack_from(">HBBI", data.ljust(8, b"\0"))
         size = (word & 0x3F) * 4
         if len(data) < max(size, 8) or word >> 14 or metadata == 1 and size != 24:

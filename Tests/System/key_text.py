@@ -5,9 +5,6 @@ as it is in the key: EMPTY. Of a frame that the switch drops there are no fields
 """
 
 NO_MAC = "00:00:00:00:00:00"
-# Whether the switch knows NSH. Without it nothing behind that EtherType is compared.
-NSH_IS_KNOWN = False
-
 # OpenFlow's number for a frame that has no EtherType.
 NO_ETHER_TYPE = 0x05FF
 
@@ -73,7 +70,7 @@ def of_martlet(line):
     fields = {"tpids": (), "mpls_count": 0}
     names = _read_martlet(line, fields)
     whole = key(**fields)
-    if names != _names(whole) and (NSH_IS_KNOWN or whole["eth_type"] != 0x894F):
+    if names != _names(whole):
         raise AssertionError(f"these are not the attributes that there have to be, {_names(whole)}: {line}")
     return whole
 
