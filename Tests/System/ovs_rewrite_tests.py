@@ -266,3 +266,18 @@ class OVSOffloads(OVSTest):
         flows = "\n".join(self.ovs.datapath_flows())
         self.assertIn("push_mpls(label=40", flows)
         self.assertIn("pop_mpls(eth_type=0x86dd)", flows)
+
+    def test_through_nsh(self):
+        """Each segment of what a host left whole has all headers in front of it."""
+        self.connect_bridges()
+        for number in (0, 1):
+            self.ovs.set_flows(
+                f"br{number}",
+                f"priority=9,in_port=10,dl_type=0x894f,nsh_spi=0x1234,actions=decap(),decap(),output:{number + 1}",
+                f"priority=8,in_port={number + 1},actions=encap(nsh(md_type=1)),set_field:0x1234->nsh_spi,"
+                "encap(ethernet),set_field:02:00:00:00:aa:01->eth_src,set_field:02:00:00:00:aa:02->eth_dst,output:10")
+        self.assert_tcp("10.78.0.2")
+        self.assert_tcp("fd78::2")
+        flows = "\n".join(self.ovs.datapath_flows())
+        self.assertIn("push_nsh(", flows)
+        self.assertIn("pop_nsh()", flows)
