@@ -13,8 +13,8 @@ extension ActionCompiler {
             throw fault(size == 0 ? "there must be no payload" : "the payload must be \(size) bytes", action)
         }
         try check(rules: row.rules, action, current, isLast: isLast)
-        for field in row.fields {
-            if let rule = field.rule(brokenBy: action.payload) { throw fault(rule, action) }
+        for index in row.fields.indices {
+            if let rule = row.fields[index].rule(brokenBy: action.payload) { throw fault(rule, action) }
         }
     }
 

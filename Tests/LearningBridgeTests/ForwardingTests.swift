@@ -64,6 +64,11 @@ private let threePorts = ["p1", "p2", "p3"]
         }
     }
 
+    /// What a frame of this EtherType must have for the switch to take it: NSH a header, any other type anything.
+    private func payload(_ type: UInt16) -> [UInt8] {
+        (type == EtherType.nsh ? [0x0f, 0xc6, 1, 3, 0, 0, 1, 255] : []) + [UInt8](repeating: 0x55, count: 46)
+    }
+
     @Test func oneFlowForAllEtherTypes() async throws {
         let bench = try Bench(interfaces: threePorts, pattern: "p*")
         try await bench.run {
@@ -72,7 +77,8 @@ private let threePorts = ["p1", "p2", "p3"]
                 EtherType.ipv4, EtherType.arp, EtherType.ipv6, EtherType.mplsUnicast, EtherType.nsh, EtherType.rarp,
                 0x88cc, 0x0010, 0xffff,
             ] {
-                try await bench.expect(frame(to: b, from: a, type: type), from: "p1", reaches: ["p2"])
+                let frame = frame(to: b, from: a, type: type, payload: payload(type))
+                try await bench.expect(frame, from: "p1", reaches: ["p2"])
             }
             // A tag that is cut off is no tag.
             let cut = frame(to: b, from: a, type: EtherType.vlan, payload: [0, 5])
@@ -94,7 +100,7 @@ private let threePorts = ["p1", "p2", "p3"]
             ]
             for _ in 0..<2 {
                 for type in types {
-                    let frame = frame(to: b, from: a, tags: tags, type: type)
+                    let frame = frame(to: b, from: a, tags: tags, type: type, payload: payload(type))
                     try await bench.expect(frame, from: "p1", reaches: ["p2"])
                 }
                 let cut = frame(to: b, from: a, tags: tags, type: EtherType.vlan, payload: [0, 5])

@@ -106,7 +106,10 @@ import Testing
         #expect(try payload(16, bytes) == attribute(4, [0]))
         var tagged = tcp
         (tagged.vlanTPID, tagged.vlanTCI) = (0x8100, 0x1064)
-        #expect(try types(mask(FlowMask(), over: tagged)) == [20, 19, 2, 16, 3, 15, 22, 23, 24, 25, 4, 6, 5, 1, 6, 7, 9, 18])
+        #expect(
+            try types(mask(FlowMask(), over: tagged)) == [
+                20, 19, 2, 16, 3, 15, 22, 23, 24, 25, 4, 6, 5, 1, 6, 7, 9, 18,
+            ])
         #expect(try payload(6, mask(FlowMask(), over: tagged)) == [0xff, 0xff])
     }
 
@@ -143,155 +146,7 @@ import Testing
         #expect(try payload(6, mask(FlowMask(), over: key)) == nil)
     }
 
-    // MARK: Reading back
-
-    /// A key such as a packet has, with all fields that belong to its protocol.
-    private func randomKey(_ random: inout SplitMix64) -> FlowKey {
-        var key = FlowKey()
-        (key.recircID, key.dpHash, key.priority, key.skbMark) = (
-            random.number(), random.number(), random.number(), random.number()
-        )
-        key.inPort = random.chance(4) ? FlowKey.noPort : UInt16(random.below(65535))
-        key.kind = random.chance(5) ? 0 : 1
-        key.etherType =
-            [
-                0x0800, 0x86dd, 0x0806, 0x8035, 0x8847, 0x8848, 0x1234, EtherType.ieee8022, 0x8100, 0x88a8,
-            ][random.below(10)]
-        if key.kind == 1 {
-            (key.ethernetSource, key.ethernetDestination) = (random.mac(), random.mac())
-            if random.chance(2) {
-                (key.vlanTPID, key.vlanTCI) = (random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000)
-                if random.chance(2) {
-                    (key.innerVLANTPID, key.innerVLANTCI) = (
-                        random.chance(2) ? 0x8100 : 0x88a8, random.number() | 0x1000
-                    )
-                }
-            }
-        } else if key.etherType == EtherType.ieee8022 || key.etherType.isVLANTPID {
-            key.etherType = 0x0800
-        }
-        switch key.etherType {
-        case EtherType.ipv4:
-            (key.ipv4Source, key.ipv4Destination) = (random.number(), random.number())
-            transport(&key, &random)
-        case EtherType.ipv6:
-            (key.ipv6Source, key.ipv6Destination) = (random.address(), random.address())
-            key.ipv6Label = UInt32(random.below(1 << 20))
-            key.ipv6ExtensionHeaders = random.number()
-            transport(&key, &random)
-        case EtherType.arp, EtherType.rarp:
-            (key.ipv4Source, key.ipv4Destination, key.ipProtocol) = (random.number(), random.number(), random.number())
-            (key.arpSourceMAC, key.arpTargetMAC) = (random.mac(), random.mac())
-        case EtherType.mplsUnicast, EtherType.mplsMulticast:
-            let count = 1 + random.below(3)
-            key.mplsPresence = [1, 3, 7][count - 1]
-            for index in 0..<count { key.mplsEntries[index] = random.number() }
-        default: break
-        }
-        return key
-    }
-
-    private func transport(_ key: inout FlowKey, _ random: inout SplitMix64) {
-        key.ipProtocol = [6, 17, 132, 1, 58, 47][random.below(6)]
-        (key.ipTOS, key.ipTTL, key.fragment) = (random.number(), random.number(), UInt8(random.below(3)))
-        guard key.fragment != Fragment.later else { return }
-        let isIPv6 = key.etherType == EtherType.ipv6
-        switch key.ipProtocol {
-        case 6, 17, 132:
-            (key.transportSource, key.transportDestination) = (random.number(), random.number())
-            if key.ipProtocol == 6 { key.tcpFlags = random.number() }
-        case 1 where !isIPv6:
-            (key.transportSource, key.transportDestination) = (UInt16(random.below(256)), UInt16(random.below(256)))
-        case 58 where isIPv6:
-            key.transportSource = [128, 135, 136][random.below(3)]
-            key.transportDestination = UInt16(random.below(256))
-            if key.transportSource != 128 {
-                (key.ndTarget, key.ndSourceMAC, key.ndTargetMAC) = (random.address(), random.mac(), random.mac())
-            }
-        default: break
-        }
-    }
-
-    /// A mask that the interface allows over a key, in the form in which it is read.
-    private func randomMask(_ key: FlowKey, _ random: inout SplitMix64) -> FlowMask {
-        var mask = FlowMask()
-        mask.kind = 0xff
-        // What is written says of the tunnel at least that there is none.
-        mask.tunnelFamily = 0xff
-        (mask.recircID, mask.dpHash, mask.priority, mask.skbMark) = (
-            random.mask(), random.mask(), random.mask(), random.mask()
-        )
-        // As in the kernel, a wildcarded port is written as 0xffff0000, which reads as an exact one.
-        mask.inPort = key.inPort != FlowKey.noPort || random.chance(2) ? 0xffff : 0
-        if key.kind == 1 { (mask.ethernetSource, mask.ethernetDestination) = (random.mask(), random.mask()) }
-        mask.vlanTCI = key.vlanTCI == 0 ? 0xffff : random.mask() | 0x1000
-        mask.vlanTPID = key.vlanTCI == 0 ? 0 : 0xffff
-        mask.innerVLANTCI = key.innerVLANTCI == 0 ? 0xffff : random.mask() | 0x1000
-        mask.innerVLANTPID = key.innerVLANTCI == 0 ? 0 : 0xffff
-        // An ENCAP that is empty counts as absent, so that a wildcarded type of 802.2 cannot be written behind a tag.
-        mask.etherType = key.etherType == EtherType.ieee8022 && key.vlanTCI != 0 || !random.chance(3) ? 0xffff : 0
-        guard mask.etherType == 0xffff else {
-            if key.etherType == EtherType.ipv6 { mask.ipv6ExtensionHeaders = random.mask() }
-            return mask
-        }
-        switch key.etherType {
-        case EtherType.ipv4:
-            (mask.ipv4Source, mask.ipv4Destination) = (random.mask(), random.mask())
-            transport(&mask, key, &random)
-        case EtherType.ipv6:
-            mask.ipv6Source = IPv6Address(high: random.mask(), low: random.mask())
-            mask.ipv6Destination = IPv6Address(high: random.mask(), low: random.mask())
-            mask.ipv6Label = random.mask()
-            mask.ipv6ExtensionHeaders = random.mask()
-            transport(&mask, key, &random)
-        case EtherType.arp, EtherType.rarp:
-            (mask.ipv4Source, mask.ipv4Destination, mask.ipProtocol) = (random.mask(), random.mask(), random.mask())
-            (mask.arpSourceMAC, mask.arpTargetMAC) = (random.mask(), random.mask())
-        case EtherType.mplsUnicast, EtherType.mplsMulticast:
-            let count = 1 + random.below(3)
-            for index in 0..<count { mask.mplsEntries[index] = random.mask() }
-            // A mask of zeros counts as absent.
-            let entries = mask.mplsEntries
-            mask.mplsPresence = entries[0] | entries[1] | entries[2] == 0 ? 0 : [1, 3, 7][count - 1]
-        default: break
-        }
-        return mask
-    }
-
-    private func transport(_ mask: inout FlowMask, _ key: FlowKey, _ random: inout SplitMix64) {
-        (mask.ipProtocol, mask.ipTOS, mask.ipTTL, mask.fragment) = (
-            random.mask(), random.mask(), random.mask(), random.mask()
-        )
-        guard mask.ipProtocol == 0xff, key.fragment != Fragment.later else { return }
-        let isIPv6 = key.etherType == EtherType.ipv6
-        switch key.ipProtocol {
-        case 6, 17, 132:
-            (mask.transportSource, mask.transportDestination) = (random.mask(), random.mask())
-            if key.ipProtocol == 6 { mask.tcpFlags = random.mask() }
-        case 1 where !isIPv6, 58 where isIPv6:
-            (mask.transportSource, mask.transportDestination) = (random.mask() & 0xff, random.mask() & 0xff)
-            guard isIPv6, mask.transportSource == 0xff, key.transportSource != 128 else { return }
-            mask.ndTarget = IPv6Address(high: random.mask(), low: random.mask())
-            (mask.ndSourceMAC, mask.ndTargetMAC) = (random.mask(), random.mask())
-        default: break
-        }
-    }
-
-    @Test func whatIsWrittenReadsBackEqual() throws {
-        var random = SplitMix64(seed: 31)
-        for _ in 0..<20_000 {
-            let randomKey = randomKey(&random)
-            let randomMask = randomMask(randomKey, &random)
-            let written = try match(key(randomKey), mask(randomMask, over: randomKey))
-            guard case .success(let match) = written else {
-                Issue.record("\(written) for \(randomKey.words) masked by \(randomMask.words)")
-                return
-            }
-            #expect(match.key == randomKey)
-            #expect(match.mask == randomMask, "\(randomKey.words)")
-            guard match.key == randomKey, match.mask == randomMask else { return }
-        }
-    }
+    // MARK: Space
 
     @Test func whatDoesNotFitIsRefused() throws {
         let tcp = frame(0x0800, proto: 6)
@@ -373,17 +228,15 @@ import Testing
         #expect(key.etherType == 0 && key.transportSource == 0)
     }
 
-    @Test func noBytesTrap() {
-        var random = SplitMix64(seed: 34)
+    @Test func noBytesTrap() throws {
+        var flows = RandomFlows(seed: 34)
         var accepted = 0
         for _ in 0..<20_000 {
-            let valid = randomKey(&random)
-            guard var keyBytes = try? key(valid), var maskBytes = try? mask(randomMask(valid, &random), over: valid)
-            else { continue }
-            for _ in 0..<random.below(4) {
-                keyBytes[random.below(keyBytes.count)] = random.number()
-                maskBytes[random.below(maskBytes.count)] ^= 1 << UInt8(random.below(8))
-                if random.chance(4) { maskBytes.removeLast(random.below(maskBytes.count)) }
+            var (keyBytes, maskBytes) = try flows.flow().attributes
+            for _ in 0..<flows.random.below(4) {
+                keyBytes[flows.random.below(keyBytes.count)] = flows.random.number()
+                maskBytes[flows.random.below(maskBytes.count)] ^= 1 << UInt8(flows.random.below(8))
+                if flows.random.chance(4) { maskBytes.removeLast(flows.random.below(maskBytes.count)) }
                 if maskBytes.isEmpty { maskBytes = [0] }
             }
             if case .success = match(keyBytes, maskBytes) { accepted += 1 }

@@ -5,6 +5,7 @@ as it is in the key: EMPTY. Of a frame that the switch drops there are no fields
 """
 
 NO_MAC = "00:00:00:00:00:00"
+
 # OpenFlow's number for a frame that has no EtherType.
 NO_ETHER_TYPE = 0x05FF
 

@@ -37,7 +37,14 @@ extension Device {
         let mustCreate = !request.flags.isDisjoint(with: [.create, .exclusive])
         let plan: Datapath.NewFlow
         do { plan = try datapath.planNewFlow(match, ufid: ufid, mustCreate: mustCreate) } catch { throw .error(error) }
-        try request.requireRoomForEcho(FlowReply.bound(match, ufid: ufid, actions: compiled.bytes.count))
+        // A flow that is there already keeps its key, mask and identifier.
+        let told =
+            switch plan {
+            case .insert: (match: match, ufid: ufid)
+            case .replace(let existing): (match: existing.match, ufid: existing.ufid)
+            }
+        try request.requireRoomForEcho(
+            FlowReply.bound(told.match, ufid: told.ufid, actions: compiled.bytes.count))
 
         let flow: Flow
         switch plan {

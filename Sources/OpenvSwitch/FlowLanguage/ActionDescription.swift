@@ -1,5 +1,5 @@
-/// An action: a row of the table of actions (`ActionTable`).
-package struct ActionDescription: Sendable {
+/// An action: a row of the table of actions (`ActionTable`). A class, so that to look at a row copies nothing.
+package final class ActionDescription: Sendable {
     package let type: UInt16
     /// Its name in linux/openvswitch.h.
     package let constant: String
@@ -8,6 +8,8 @@ package struct ActionDescription: Sendable {
     package let payload: Payload
     /// The exact length of the payload, or nil if it varies.
     package let size: Int?
+    /// The fields of a payload with a fixed layout.
+    package let fields: [ActionField]
     /// What must be true where the action stands.
     package let rules: [Rule]
     /// What is known of the packet behind the action.
@@ -92,7 +94,13 @@ package struct ActionDescription: Sendable {
         self.constant = "OVS_ACTION_ATTR_" + constant
         self.name = name
         self.payload = payload
-        size = if case .fields(let size, _) = payload { size } else { nil }
+        if case .fields(let size, let fields) = payload {
+            self.size = size
+            self.fields = fields
+        } else {
+            size = nil
+            fields = []
+        }
         self.rules = rules
         self.effects = effects
         self.text = text
@@ -100,9 +108,6 @@ package struct ActionDescription: Sendable {
         self.support = support
         self.meaning = meaning
     }
-
-    /// The fields of a payload with a fixed layout.
-    package var fields: [ActionField] { if case .fields(_, let fields) = payload { fields } else { [] } }
 
     /// The rows of the attributes inside.
     package var nest: AttributeNest? { if case .nested(let nest) = payload { nest } else { nil } }

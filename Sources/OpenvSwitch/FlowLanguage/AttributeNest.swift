@@ -3,9 +3,12 @@ package import Netlink
 /// The attributes inside an action or inside one of its attributes, and how strictly they are read.
 ///
 /// The kernel reads each kind with code of its own, and they differ in what they forgive.
-package struct AttributeNest: Sendable {
+package final class AttributeNest: Sendable {
     package let attributes: [AttributeDescription]
     package let rules: Rules
+    /// What each type holds, and a bit for each that is required: what every reading needs.
+    private let payloads: [AttributeDescription.Payload?]
+    private let required: UInt64
     /// The rows of attributes that hold attributes, by the type of the attribute that holds them.
     package let inner: [UInt16: AttributeNest]
 
@@ -35,6 +38,9 @@ package struct AttributeNest: Sendable {
     init(_ attributes: [AttributeDescription], _ rules: Rules, inner: [UInt16: AttributeNest] = [:]) {
         self.attributes = attributes
         self.rules = rules
+        let highest = attributes.map(\.type).max() ?? 0
+        payloads = (0...highest).map { type in attributes.first { $0.type == type }?.payload }
+        required = attributes.filter(\.isRequired).reduce(0) { $0 | 1 << UInt64($1.type) }
         self.inner = inner
     }
 
@@ -63,9 +69,8 @@ extension AttributeNest {
             }
             set.insert(attribute)
         }
-        for row in attributes where row.isRequired && !set.contains(row.type) {
-            throw missing(row.type, in: holder, name)
-        }
+        let absent = required & ~set.types
+        guard absent == 0 else { throw missing(UInt16(absent.trailingZeroBitCount), in: holder, name) }
         return set
     }
 
@@ -92,8 +97,8 @@ extension AttributeNest {
     /// Checks the length of an attribute inside.
     /// - Returns: false if it is one to ignore.
     package func isKnown(_ attribute: Attribute, in name: String) throws(RequestError) -> Bool {
-        guard let row = row(attribute.type) else {
-            let isHigher = attributes.allSatisfy { attribute.type > $0.type }
+        let isHigher = Int(attribute.type) >= payloads.count
+        guard !isHigher, let expected = payloads[Int(attribute.type)] else {
             if !rules.contains(.onlyKnown) || rules.contains(.ignoresHigher) && isHigher { return false }
             throw fault("the attribute is not known", attribute, in: name)
         }
@@ -101,7 +106,7 @@ extension AttributeNest {
             throw fault("its type must not have the flag NLA_F_NESTED", attribute, in: name)
         }
         let count = attribute.payload.byteCount
-        switch row.payload {
+        switch expected {
         case .flag where count > 0 && rules.contains(.exact):
             throw fault("there must be no payload", attribute, in: name)
         case .exactly(let size) where count < size || count > size && rules.contains(.exact):
