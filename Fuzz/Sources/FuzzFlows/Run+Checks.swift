@@ -131,7 +131,8 @@ extension Run {
             // As `ovs-dpctl`, it takes a recirculation ID only as a whole, and has no text for some masks, nor for Geneve
             // options that are not whole.
             let isIncomplete =
-                text.contains("opt len ") || text.prefix(24).contains("/") || text.contains("error:") || text.contains("!= mask length")
+                text.contains("opt len ") || text.prefix(24).contains("/") || text.contains("error:")
+                || text.contains("!= mask length")
                 || text.contains("erspan(") || "\(error)".contains("known flags")
             require(isIncomplete, "the text of a flow is refused: \(text): \(error)")
         }
