@@ -250,7 +250,8 @@ struct FuzzSeeds {
 
     private func actions() throws {
         for (name, list) in lists {
-            for (frameName, frame) in Frames.all where ["tcp", "udp", "qinq", "tcp6", "mpls", "nsh"].contains(frameName) {
+            for (frameName, frame) in Frames.all
+            where ["tcp", "udp", "qinq", "tcp6", "mpls", "nsh"].contains(frameName) {
                 try write("actions", "\(name)-\(frameName)", [UInt8(frame.count)] + frame + list.encoded())
             }
         }
