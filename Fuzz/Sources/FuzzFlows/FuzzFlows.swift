@@ -1,10 +1,12 @@
 import FuzzSupport
 import Netlink
+import Synchronization
 
 // Flows put, set, looked for, dumped and deleted, packets executed and frames forwarded, all through the device. The input
 // is a program of steps; `Generator` makes keys, masks, actions and frames of its bytes.
 
 private let bed = Bed()
+private let counters = Mutex(Counters(bed))
 
 @main
 enum FuzzFlows: Fuzzer {
@@ -12,6 +14,6 @@ enum FuzzFlows: Fuzzer {
 
     static func run(_ bytes: RawSpan) {
         var run = Run(bed, bytes.copyBytes())
-        run.run()
+        counters.withLock { run.run(&$0) }
     }
 }

@@ -17,6 +17,7 @@ struct Run {
     /// What a dump of the flows gave, if nothing has changed since.
     var snapshot: [UInt8]?
     var hasChangedSettings = false
+    var hasMeters = false
 
     enum Identity {
         case ufid([UInt8])
@@ -30,7 +31,7 @@ struct Run {
         }
     }
 
-    private static let maximumSteps = 24
+    private static let maximumSteps = 12
 
     init(_ bed: Bed, _ bytes: [UInt8]) {
         self.bed = bed
@@ -38,13 +39,15 @@ struct Run {
         generator.portID = bed.handle.portID
     }
 
-    mutating func run() {
-        let before = Counters(bed)
+    /// - Parameter counters: what was counted when the last run ended.
+    mutating func run(_ counters: inout Counters) {
+        let before = counters
         for _ in 0..<Self.maximumSteps where !generator.source.isEmpty { step() }
         collect()
         observed.check(before, Counters(bed), bed.flows())
         probe()
         cleanUp()
+        counters = Counters(bed)
     }
 
     private mutating func step() {
@@ -219,6 +222,7 @@ struct Run {
     // MARK: Settings
 
     private mutating func meter() {
+        hasMeters = true
         let which = generator.source.byte()
         var attributes = encoded(1, native(UInt32(which & 3)))
         if which & 4 != 0 { attributes += encoded(2, []) }
