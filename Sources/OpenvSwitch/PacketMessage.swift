@@ -5,7 +5,7 @@ public struct PacketMessage: Equatable, Sendable {
     /// `PacketCommand`.
     public var command: UInt8
     public var datapathIfindex: Int32
-    /// The frame from its Ethernet header on.
+    /// The frame from its Ethernet header on; of a packet without one, from its network header on.
     public var packet: [UInt8]
     /// The contents of `OVS_PACKET_ATTR_KEY`.
     public var key: [UInt8]
@@ -19,19 +19,25 @@ public struct PacketMessage: Equatable, Sendable {
     public var upcallPortID: UInt32?
     public var probe = false
 
-    /// Lengths that the kernel's policy demands.
-    public static let policy = Policy([
-        PacketAttribute.packet: .atLeast(14),
-        PacketAttribute.key: .nested,
-        PacketAttribute.actions: .nested,
-        PacketAttribute.userdata: .any,
-        PacketAttribute.egressTunnelKey: .nested,
-        PacketAttribute.probe: .flag,
-        PacketAttribute.mru: .u16,
-        PacketAttribute.length: .u32,
-        PacketAttribute.hash: .u64,
-        PacketAttribute.upcallPortID: .u32,
-    ])
+    /// Lengths that the kernel's policy demands of a request.
+    public static let policy = policy(packet: .atLeast(14))
+    /// An upcall may have less: what a packet was cut to, or a short one without Ethernet header.
+    private static let upcallPolicy = policy(packet: .any)
+
+    private static func policy(packet: PayloadRule) -> Policy {
+        Policy([
+            PacketAttribute.packet: packet,
+            PacketAttribute.key: .nested,
+            PacketAttribute.actions: .nested,
+            PacketAttribute.userdata: .any,
+            PacketAttribute.egressTunnelKey: .nested,
+            PacketAttribute.probe: .flag,
+            PacketAttribute.mru: .u16,
+            PacketAttribute.length: .u32,
+            PacketAttribute.hash: .u64,
+            PacketAttribute.upcallPortID: .u32,
+        ])
+    }
 
     public init(command: UInt8, datapathIfindex: Int32, packet: [UInt8], key: [UInt8], actions: [UInt8]? = nil) {
         self.command = command
@@ -45,7 +51,8 @@ public struct PacketMessage: Equatable, Sendable {
     ///   errors.
     public init(_ message: borrowing Message) throws(NetlinkError) {
         let header = try OVSHeader(message)
-        let set = try Self.policy.parse(message.attributes(at: OVSHeader.attributesOffset))
+        let policy = header.command == PacketCommand.execute ? Self.policy : Self.upcallPolicy
+        let set = try policy.parse(message.attributes(at: OVSHeader.attributesOffset))
         guard let packet = set.payload(PacketAttribute.packet) else {
             throw NetlinkError(.missingAttribute, at: set.baseOffset, attribute: PacketAttribute.packet)
         }

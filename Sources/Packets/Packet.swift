@@ -58,11 +58,10 @@ public struct Packet: BitwiseCopyable {
 
     /// Adds `count` bytes to the front. The new bytes are not set. What the headroom does not hold is made room for by
     /// moving the frame.
-    /// - Returns: false if the frame would be longer than `maximumLength`, or the slot has no room (of which the
-    ///   virtio-net header takes some); nothing has changed then.
+    /// - Returns: false if the frame would be longer than `maximumLength`; nothing has changed then.
     public mutating func prepend(_ count: Int) -> Bool {
         guard count >= 0 && count <= Self.maximumLength - length else { return false }
-        guard start - count >= Self.minimumStart || makeRoom(count) else { return false }
+        if start - count < Self.minimumStart { makeRoom(count) }
         start -= count
         length += count
         return true
@@ -71,15 +70,12 @@ public struct Packet: BitwiseCopyable {
     /// Room for the virtio-net header, in front of every frame.
     private static let minimumStart = 16
 
-    /// Moves the frame towards the slot's end, so that `count` bytes, and if possible the usual headroom, lie in front.
+    /// Moves the frame so that `count` bytes and the usual headroom lie in front.
     @inline(never)
-    private mutating func makeRoom(_ count: Int) -> Bool {
-        let place = min(Self.headroom + count, Self.slotSize - length)
-        guard place - count >= Self.minimumStart else { return false }
-        // `place` is at most so that the frame ends with the slot.
-        unsafe (slot + place).copyMemory(from: slot + start, byteCount: length)
-        start = place
-        return true
+    private mutating func makeRoom(_ count: Int) {
+        // A frame that is longer by `count` is not too long for the slot, as the caller has checked.
+        unsafe (slot + Self.headroom + count).copyMemory(from: slot + start, byteCount: length)
+        start = Self.headroom + count
     }
 
     /// Takes `count` bytes off the front.

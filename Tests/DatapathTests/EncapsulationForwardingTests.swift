@@ -9,10 +9,10 @@ import Testing
 @Suite struct EncapsulationForwardingTests {
     /// A TCP segment of 20 bytes of payload, whose host is to cut it to pieces of 8 and to compute the checksums.
     ///
-    /// Its MAC addresses begin like an IPv4 header, as a frame behind an MPLS label may.
+    /// Taken for an IPv4 packet, as a frame behind an MPLS label may be, it has a TCP header too.
     private let frame: [UInt8] =
-        [0x45, 0, 0, 0, 0, 2, 0x46, 6, 0, 0, 0, 1, 8, 0]
-        + [0x45, 0, 0, 60, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+        [0x45, 0, 0, 0, 0, 2, 0x40, 0, 0, 6, 0, 1, 8, 0]
+        + [0x45, 0, 0, 60, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 80, 2]
         + [0x12, 0x67, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 2, 0, 0, 0, 0, 0] + (1...20).map { UInt8($0) }
 
     private func offload(isWhole: Bool = false) -> Offload {
@@ -67,7 +67,7 @@ import Testing
         let sum =
             InternetChecksum.sum(message.rawSpan)
             + InternetChecksum.pseudoHeader(
-                source: 0x0a00_0001, destination: 0x0a00_0002, protocolNumber: 6, length: message.count)
+                source: 0x0a00_0001, destination: 0x0a00_5002, protocolNumber: 6, length: message.count)
         return InternetChecksum.fold(sum) == 0xffff
     }
 
@@ -106,7 +106,7 @@ import Testing
     @Test func checksumsBehindOtherHeaders() throws {
         var frame = frame
         let sum = InternetChecksum.pseudoHeader(
-            source: 0x0a00_0001, destination: 0x0a00_0002, protocolNumber: 6, length: 40)
+            source: 0x0a00_0001, destination: 0x0a00_5002, protocolNumber: 6, length: 40)
         let field = InternetChecksum.fold(sum)
         (frame[50], frame[51]) = (UInt8(field >> 8), UInt8(field & 0xff))
         for (text, size) in [("\(pushNSH),\(pushEthernet)", 38), ("\(label),\(pushEthernet)", 18)] {

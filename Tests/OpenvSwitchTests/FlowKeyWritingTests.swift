@@ -16,13 +16,13 @@ import Testing
         return writer.bytes
     }
 
-    /// The types of a run, those inside ENCAP behind it.
-    private func types(_ bytes: [UInt8]) throws -> [UInt16] {
+    /// The types of a run, in that of a key those inside ENCAP behind it.
+    private func types(_ bytes: [UInt8], isKey: Bool = true) throws -> [UInt16] {
         var result: [UInt16] = []
         var run = Attributes(bytes.rawSpan)
         while let attribute = try run.next() {
             result.append(attribute.type)
-            if attribute.type == KeyAttribute.encap { result += try types(attribute.payload.copyBytes()) }
+            if isKey, attribute.type == KeyAttribute.encap { result += try types(attribute.payload.copyBytes()) }
         }
         return result
     }
@@ -78,6 +78,53 @@ import Testing
         var noPort = frame(0x1234)
         noPort.inPort = FlowKey.noPort
         #expect(try types(key(noPort)) == [20, 19, 2, 15, 22, 23, 24, 25, 4, 6])
+    }
+
+    @Test func connectionsStandBeforeTheEthernetHeader() throws {
+        for (type, tuple) in [(EtherType.ipv4, KeyAttribute.ctOrigTupleIPv4), (EtherType.ipv6, 27)] {
+            var key = frame(type)
+            key.ctOriginalProtocol = 6
+            #expect(try types(self.key(key)).prefix(11) == [20, 19, 2, 3, 15, 22, 23, 24, 25, tuple, 4])
+        }
+    }
+
+    @Test func aTunnelIsWrittenInTheKernelsOrder() throws {
+        var key = frame(0x1234)
+        key.tunnelFamily = TunnelFamily.ipv4
+        (key.tunnelIPv4Source, key.tunnelIPv4Destination) = (1, 2)
+        (key.tunnelTOS, key.tunnelSourcePort, key.tunnelDestinationPort) = (3, 4, 5)
+        let flags = TunnelFlags.key | TunnelFlags.dontFragment | TunnelFlags.checksum | TunnelFlags.oam
+        for (kind, size, type) in [
+            (TunnelFlags.geneveOptions, 8, UInt16(8)), (TunnelFlags.vxlanOptions, 4, 11),
+            (TunnelFlags.erspanOptions, 12, 15),
+        ] {
+            (key.tunnelFlags, key.tunnelOptionsLength) = (flags | kind, UInt8(size))
+            let options = [UInt8](repeating: 7, count: size)
+            var writer = MessageWriter()
+            try key.write(tunnelOptions: options.rawSpan, to: &writer)
+            #expect(try types(writer.bytes).prefix(5) == [20, 19, 2, 16, 3])
+            let tunnel = try #require(try payload(16, writer.bytes))
+            #expect(try types(tunnel, isKey: false) == [0, 1, 2, 3, 4, 5, 6, 9, 10, 7, type])
+            let written = try #require(try payload(type, tunnel))
+            #expect(written == (type == 11 ? attribute(1, options) : options))
+        }
+        // What is 0 is left out, but for the TTL.
+        var least = frame(0x1234)
+        least.tunnelFamily = TunnelFamily.ipv6
+        least.tunnelIPv6Destination = IPv6Address(high: 0, low: 1)
+        #expect(try types(#require(try payload(16, self.key(least))), isKey: false) == [13, 4])
+        // Options of no bytes are none.
+        least.tunnelFlags = TunnelFlags.geneveOptions
+        #expect(try types(#require(try payload(16, self.key(least))), isKey: false) == [13, 4])
+    }
+
+    @Test func aServiceHeaderHasItsContextInEveryMask() throws {
+        var key = frame(EtherType.nsh)
+        for (type, attributes) in [(UInt8(1), [UInt16(1), 2]), (2, [1])] {
+            key.nshMetadataType = type
+            #expect(try types(#require(try payload(28, self.key(key))), isKey: false) == attributes)
+            #expect(try types(#require(try payload(28, mask(FlowMask(), over: key))), isKey: false) == [1, 2])
+        }
     }
 
     @Test func tagsAreNested() throws {

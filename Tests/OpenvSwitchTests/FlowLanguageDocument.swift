@@ -89,7 +89,7 @@ enum FlowLanguageDocument {
     private static func action(_ row: ActionDescription) -> [String] {
         var lines = ["", "### \(row.constant)", "", row.meaning]
         if !row.rules.isEmpty {
-            lines += ["", "Refused unless: " + row.rules.map(\.sentence).joined(separator: "; ") + "."]
+            lines += ["", "Rules: " + row.rules.map(\.sentence).joined(separator: "; ") + "."]
         }
         if !row.effects.isEmpty {
             lines += ["", "Behind it: " + row.effects.map(\.sentence).joined(separator: "; ") + "."]
@@ -150,7 +150,7 @@ enum FlowLanguageDocument {
     static func payload(_ payload: AttributeDescription.Payload) -> String {
         switch payload {
         case .flag: "nothing"
-        case .exactly(let size): "\(size) bytes"
+        case .exactly(let size): size == 1 ? "1 byte" : "\(size) bytes"
         case .between(let least, let most): "\(least) to \(most) bytes"
         case .string(let maximum): "a string with its NUL, at most \(maximum) bytes"
         case .nested: "attributes"

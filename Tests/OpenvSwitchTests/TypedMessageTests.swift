@@ -206,8 +206,25 @@ import Testing
         #expect(
             fault(key) { m throws(NetlinkError) in try PacketMessage(m) }
                 == NetlinkError(.missingAttribute, at: 24, attribute: 1))
-        let short = attribute(1, [UInt8](repeating: 0, count: 13))
-        #expect(fault(short + key) { m throws(NetlinkError) in try PacketMessage(m) }?.errno == 34)
+    }
+
+    /// A packet to execute has an Ethernet header's length; what an upcall brings may be less, if it was cut or has none.
+    @Test func onlyAPacketToExecuteHasALeastLength() throws {
+        for (command, least) in [(PacketCommand.execute, 14), (PacketCommand.miss, 0), (PacketCommand.action, 0)] {
+            for length in [0, 1, 13, 14] {
+                let value = PacketMessage(
+                    command: command, datapathIfindex: 1, packet: [UInt8](repeating: 0, count: length), key: [])
+                var writer = MessageWriter()
+                try value.write(to: &writer)
+                var error: NetlinkError?
+                do throws(NetlinkError) {
+                    let read = try message(writer.bytes) { m throws(NetlinkError) in try PacketMessage(m) }
+                    #expect(read == value)
+                } catch let fault { error = fault }
+                #expect((error == nil) == (length >= least))
+                if let error { #expect(error.errno == Errno.range && error.attribute == PacketAttribute.packet) }
+            }
+        }
     }
 
     @Test func meterMessagesComeBack() throws {

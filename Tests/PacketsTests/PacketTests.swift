@@ -55,16 +55,18 @@ import Testing
         }
     }
 
-    /// A frame that nearly fills its slot can grow by what is left of it.
-    @Test func aFullSlotHasNoRoom() throws {
-        let longest = Packet.maximumLength - 200
-        try withPacket([UInt8](repeating: 5, count: longest) + [6]) { packet, _ in
-            expect(true, packet.prepend(112))
-            expect(false, packet.prepend(88))
-            #expect(packet.length == longest + 113)
-            expect(true, packet.prepend(87))
-            #expect(packet.array.last == 6)
-            #expect(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize)
+    /// A frame grows to the longest that there may be, wherever in its slot it lies.
+    @Test func theLongestFrame() throws {
+        for taken in [0, 1, 100, 60_000] {
+            let rest = Packet.maximumLength - 200 - taken
+            try withPacket([UInt8](repeating: 5, count: taken + rest - 1) + [6]) { packet, _ in
+                expect(true, packet.removeFirst(taken))
+                expect(false, packet.prepend(taken + 201))
+                #expect(packet.length == rest)
+                expect(true, packet.prepend(taken + 200))
+                #expect(packet.length == Packet.maximumLength && packet.array.last == 6)
+                #expect(packet.start >= 16 && packet.start + packet.length <= Packet.slotSize)
+            }
         }
     }
 

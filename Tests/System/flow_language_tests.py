@@ -180,7 +180,7 @@ def leaves(text, path=""):
 
 def is_taken_by_ovs_dpctl(flow, actions):
     """Whether it takes a flow at all: `martlet dpctl` does."""
-    return "nsh(" not in flow and not re.search(r"\b(push_mpls|pop_mpls|hash)\(", actions)
+    return "nsh(" not in flow and not re.search(r"\b(push_mpls\(|pop_mpls\(|hash\(|push_eth\(|pop_eth\b)", actions)
 
 
 def installable(flow):

@@ -6,9 +6,9 @@ import subprocess
 import time
 
 import frames
-from frames import ICMP, IPV4, IPV6, TCP, UDP, VLAN
+from frames import ARP, ICMP, IPV4, IPV6, TCP, UDP, VLAN
 from hosts import wait_until
-from openvswitch import Forwarding, OVSTest, flow_packets
+from openvswitch import Forwarding, OVSTest, flow_packets, needs_martlet
 
 
 class Monitor:
@@ -337,3 +337,20 @@ class OVSMeters(OVSTest):
         text = self.ovs.ofctl("meter-features", "br0", version="OpenFlow13").stdout
         self.assertGreater(int(re.search(r"max_meter:(\d+)", text)[1]), 1000)
         self.assertIn("band_types: drop", text)
+
+
+@needs_martlet
+class OVSConnections(OVSTest, Forwarding):
+    """Connection tracking is not there yet: what Open vSwitch is told of it."""
+
+    def test_a_packet_that_comes_to_ct_goes_nowhere(self):
+        self.wires = {number: self.ovs.wire(number) for number in (1, 2)}
+        self.ovs.add_bridge("br0", "p1", "p2", fail_mode="secure")
+        self.ovs.set_flows("br0", "ip,actions=ct(commit),output:2", "arp,actions=output:2")
+        self.ovs.allow(r"\|WARN\|.*failed to put\[create\] \(Invalid argument\).*actions:ct\(commit\),\d", "refused")
+        self.ovs.allow(r"\|WARN\|.*execute ct\(commit\),\d failed \(Invalid argument\)", "the same for the packet")
+        self.wires[1].send(frames.build(eth_type=IPV4, ip_proto=UDP))
+        with open(self.ovs.log_path) as log:
+            wait_until("the log says that the flow is refused", lambda: "execute ct(commit)" in log.read())
+        # What is not tracked is forwarded as ever.
+        self.assert_forwards(1, {"eth_type": ARP}, {2: {}})

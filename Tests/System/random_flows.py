@@ -3,9 +3,6 @@
 import ipaddress
 import random
 
-# push_eth, pop_eth, push_nsh, pop_nsh and ct_clear.
-ALL_ACTIONS = False
-
 MPLS, NSH, VLANS = (0x8847, 0x8848), 0x894F, (0x8100, 0x88A8)
 CT_STATES = ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat")
 TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns")
@@ -17,6 +14,8 @@ class Packet:
 
     def __init__(self):
         self.ethernet, self.tags, self.type, self.protocol, self.fragment, self.labels = True, 0, None, None, "no", 0
+        # What follows a network service header, if the flow matches it.
+        self.next = None
 
     def copy(self):
         other = Packet()
@@ -104,7 +103,8 @@ class RandomFlows:
 
     def _masked(self, name, bits):
         """An attribute that is one number."""
-        value, mask = self._number(bits), self._number(bits)
+        # A set action without a mask has no text.
+        value, mask = self._number(bits), self._number(bits) | self.sets
         if self._is(0.5):
             return f"{name}({value:#x})"
         return f"{name}({value & mask if self.sets else value:#x}/{mask:#x})"
@@ -198,8 +198,10 @@ class RandomFlows:
             return [f"mpls({','.join(self._label() for _ in range(packet.labels))})"]
         if packet.type == NSH:
             context = [self._hex(f"c{index}", 32) for index in (1, 2, 3, 4)] if self._is(0.5) else []
+            packet.next = self._of(None, 1, 2, 3, 4, 5)
+            next_protocol = [f"np={packet.next}"] if packet.next else self._decimal("np", 8)
             return [self._group("nsh", self._decimal("flags", 2), self._decimal("ttl", 6),
-                                [f"mdtype={1 if context else 2}"], self._decimal("np", 8), self._hex("spi", 24),
+                                [f"mdtype={1 if context else 2}"], next_protocol, self._hex("spi", 24),
                                 self._decimal("si", 8), *context)]
         return []
 
@@ -271,9 +273,7 @@ class RandomFlows:
         makers = [
             lambda: f"trunc({self._of(14, 100, 0xffffffff)})", lambda: f"meter({self._number(32)})",
             lambda: f"recirc({self._number(32)})",
-            lambda: f"hash({self._of('l4', 'sym_l4')}({self._number(32)}))"]
-        if ALL_ACTIONS:
-            makers.append(lambda: "ct_clear")
+            lambda: f"hash({self._of('l4', 'sym_l4')}({self._number(32)}))", lambda: "ct_clear"]
         return self._of(*makers)()
 
     def _userspace(self):
@@ -294,7 +294,9 @@ class RandomFlows:
         return f"userspace(pid={port}{cookie}{actions}{self._of('', '', f',tunnel_out_port={self._number(32)}')})"
 
     def _set(self, packet):
-        makers = [lambda: self._masked("skb_priority", 32), lambda: self._masked("skb_mark", 32)]
+        # Those of the connection can be installed, though a packet that comes to them is dropped.
+        makers = [lambda: self._masked(*self._of(("skb_priority", 32), ("skb_mark", 32), ("ct_mark", 32),
+                                                 ("ct_label", 128)))] * 2
         if packet.ethernet:
             makers.append(lambda: self._setting("eth", self._mac("src"), self._mac("dst")))
         if packet.type == 0x0800:
@@ -321,20 +323,20 @@ class RandomFlows:
     def _push_or_pop(self, packet):
         makers = []
         if packet.ethernet:
-            makers += [self._push_vlan, self._pop_vlan]
+            makers += [self._push_vlan, self._pop_vlan, self._add_mpls]
         if not packet.tags:
             if packet.type in (0x0800, 0x86DD, 0x0806, 0x8035, *MPLS):
                 makers.append(self._push_mpls)
             if packet.type in MPLS:
                 makers += [self._pop_mpls] * 2
-        if ALL_ACTIONS:
-            if packet.ethernet and not packet.tags:
-                makers.append(self._pop_eth)
-            if not packet.ethernet:
-                makers.append(self._push_eth)
+        if packet.ethernet and not packet.tags:
+            makers.append(self._pop_eth)
+        if not packet.ethernet:
+            makers.append(self._push_eth)
+        if packet.ethernet or packet.type in (0x0800, 0x86DD, NSH, MPLS[0]):
             makers.append(self._push_nsh)
-            if packet.type == NSH and not packet.tags:
-                makers.append(self._pop_nsh)
+        if packet.type == NSH and packet.next and not packet.ethernet:
+            makers.append(self._pop_nsh)
         return self._of(*makers)(packet) if makers else self._output()
 
     def _push_vlan(self, packet):
@@ -353,6 +355,12 @@ class RandomFlows:
         return (f"push_mpls(label={self._number(20)},tc={self._number(3)},ttl={self._number(8)},"
                 f"bos={self._number(1)},eth_type={packet.type:#x})")
 
+    def _add_mpls(self, packet):
+        """Without a flag, which the text has no word for: the frame becomes what the label stack carries."""
+        text = self._push_mpls(packet).replace("push", "add")
+        packet.ethernet, packet.tags, packet.type = False, 0, None
+        return text
+
     def _pop_mpls(self, packet):
         packet.labels -= 1
         kind = self._of(*MPLS) if packet.labels > 0 else self._of(0x0800, 0x86DD, 0x88B5)
@@ -368,14 +376,13 @@ class RandomFlows:
         return "pop_eth"
 
     def _push_nsh(self, packet):
-        packet.type, packet.protocol, packet.tags = NSH, None, 0
-        packet.ethernet = False
+        packet.type, packet.protocol, packet.tags, packet.ethernet, packet.next = None, None, 0, False, None
         fields = (f"flags={self._number(2)},ttl={self._number(6)},mdtype=1,np={self._of(1, 2, 3)},"
                   f"spi={self._number(24):#x},si={self._number(8)}")
         return f"push_nsh({fields}," + ",".join(f"c{index}={self._number(32):#x}" for index in (1, 2, 3, 4)) + ")"
 
     def _pop_nsh(self, packet):
-        packet.type, packet.protocol = None, None
+        packet.type, packet.ethernet, packet.next = None, packet.next == 3, None
         return "pop_nsh()"
 
     def _list(self, packet, depth):
