@@ -56,9 +56,10 @@ struct ActionCompiler {
     /// - Parameter depth: 0 for the outermost list.
     mutating func list(_ attributes: Attributes, _ start: Current, depth: Int) throws(RequestError) {
         guard depth <= Action.maximumDepth else {
+            // The attribute around the list is at fault: an empty list has nothing inside.
             throw RequestError(
                 Errno.overflow, "flow actions: lists are nested more than \(Action.maximumDepth) levels deep",
-                offset: attributes.nextOffset)
+                offset: attributes.nextOffset - Attribute.headerSize)
         }
         var current = start
         let place = (attributes.nextOffset - base)..<(attributes.nextOffset - base + attributes.rest.byteCount)

@@ -77,7 +77,7 @@ extension ActionCase {
             "push_mpls: the packet must have no VLAN tag (OVS_ACTION_ATTR_PUSH_MPLS)", at: 12),
         .ok("lists: 16 levels", Keys.link, nested(16)),
         .no(
-            "lists: no more", Keys.link, nested(17), "lists are nested more than 16 levels deep", at: 68,
+            "lists: no more", Keys.link, nested(17), "lists are nested more than 16 levels deep", at: 64,
             errno: Errno.overflow),
 
         .ok(

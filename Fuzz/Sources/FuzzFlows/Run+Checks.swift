@@ -160,9 +160,9 @@ extension Run {
             require(again == text || text.contains("userspace(") || text.contains("md2="), "\(text) becomes \(again)")
             let second = try ActionText.parseActions(again, portNumber: nil)
             require(second == parsed, "\(again) describes other actions the second time")
-            // As with `ovs-dpctl`, the text of `add_mpls` does not say where the label goes, and an IPv6 header that is
-            // set whole is one whose label is masked.
-            guard !text.contains("add_mpls("), !text.contains("set(ipv6(") else { return }
+            // As with `ovs-dpctl`, the text of `add_mpls` does not say where the label goes, an IPv6 header that is set whole
+            // is one whose label is masked, and metadata without a byte are none.
+            guard !text.contains("add_mpls("), !text.contains("set(ipv6("), !text.contains("md2=0)") else { return }
             if case .refused(let error) = install(key, withoutWildcardPort(mask), parsed) {
                 fatalError("the text of actions describes none: \(text): \(error.message ?? "")")
             }
