@@ -74,12 +74,4 @@ extension ActionCompiler {
         current.hasEthernet = false
         current.hasVLAN = false
     }
-
-    /// A fault in an attribute of a network service header.
-    func fault(_ sentence: String, _ action: Attribute, header attribute: Attribute) -> RequestError {
-        let name = NSHTable.constant(attribute.type) ?? "attribute \(attribute.type)"
-        return RequestError(
-            Errno.invalid, "flow actions: \(ActionTable.name(action.type)): \(sentence) (\(name))",
-            offset: attribute.offset)
-    }
 }

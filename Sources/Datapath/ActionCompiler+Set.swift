@@ -24,14 +24,8 @@ extension ActionCompiler {
         if let size = field.type == KeyAttribute.mpls ? 4 : row.size, size != count {
             throw fault("the payload must be \(isMasked ? 2 * size : size) bytes", action, field: field)
         }
-        if isMasked {
-            for index in 0..<count {
-                let byte: UInt8 = payload.load(at: index) ?? 0
-                let maskByte: UInt8 = payload.load(at: count + index) ?? 0
-                guard byte & ~maskByte == 0 else {
-                    throw fault("the value has bits that its mask has not", action, field: field)
-                }
-            }
+        guard !isMasked || payload.coversValue(of: count) else {
+            throw fault("the value has bits that its mask has not", action, field: field)
         }
         guard let value = FieldValue(attribute: field.type, payload.clamped(0..<count)) else {
             throw fault("it cannot be set", action, field: field)
@@ -159,5 +153,17 @@ extension ActionCompiler {
         guard proto == key.ipProtocol, fragment == key.fragment else {
             throw fault("protocol and fragment type must be those of the flow", action, field: field)
         }
+    }
+}
+
+extension RawSpan {
+    /// Whether the mask that stands behind a value of `count` bytes has all the value's bits.
+    func coversValue(of count: Int) -> Bool {
+        for index in 0..<count {
+            let value: UInt8 = load(at: index) ?? 0
+            let mask: UInt8 = load(at: count + index) ?? 0
+            if value & ~mask != 0 { return false }
+        }
+        return true
     }
 }

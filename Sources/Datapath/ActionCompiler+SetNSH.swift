@@ -7,6 +7,8 @@ extension ActionCompiler {
     ///
     /// Metadata type and next protocol are not set, whatever stands there.
     func setNSH(_ action: Attribute, _ field: Attribute, isMasked: Bool) throws(RequestError) -> Instruction {
+        let nest = ActionTable.nsh
+        let name = ActionTable.name(action.type)
         var value = NSHEdit()
         var mask = NSHEdit()
         var metadataType: UInt8 = 0
@@ -16,12 +18,12 @@ extension ActionCompiler {
             let payload = attribute.payload
             switch attribute.type {
             case NSHKeyAttribute.base:
-                try requireSize(8, action, attribute, isMasked)
+                try requireSize(8, attribute, isMasked, in: name)
                 value.readBase(payload, at: 0)
                 metadataType = payload.load(at: 2) ?? 0
                 if isMasked { mask.readBase(payload, at: 8) } else { (mask.flags, mask.ttl, mask.path) = (3, 63, .max) }
             case NSHKeyAttribute.md1:
-                try requireSize(16, action, attribute, isMasked)
+                try requireSize(16, attribute, isMasked, in: name)
                 context = attribute.offset
                 value.readContext(payload, at: 0)
                 if isMasked {
@@ -29,8 +31,8 @@ extension ActionCompiler {
                 } else {
                     (mask.contextHigh, mask.contextLow) = (.max, .max)
                 }
-            case NSHKeyAttribute.md2: throw fault("metadata of type 2 cannot be set", action, header: attribute)
-            default: throw fault("the attribute is not known", action, header: attribute)
+            case NSHKeyAttribute.md2: throw nest.fault("metadata of type 2 cannot be set", attribute, in: name)
+            default: throw nest.fault("the attribute is not known", attribute, in: name)
             }
         }
         if !isMasked, let context, metadataType != NSHHeader.metadataType1 {
@@ -43,21 +45,15 @@ extension ActionCompiler {
 
     /// Checks the length of an attribute that holds a value, or a value and a mask, which has all the value's bits.
     private func requireSize(
-        _ size: Int, _ action: Attribute, _ attribute: Attribute, _ isMasked: Bool
+        _ size: Int, _ attribute: Attribute, _ isMasked: Bool, in name: String
     ) throws(RequestError) {
         let payload = attribute.payload
         guard payload.byteCount == (isMasked ? 2 * size : size) else {
-            throw fault(
-                "the payload must be \(isMasked ? "a value and a mask of " : "")\(size) bytes", action,
-                header: attribute)
+            throw ActionTable.nsh.fault(
+                "the payload must be \(isMasked ? "a value and a mask of " : "")\(size) bytes", attribute, in: name)
         }
-        guard isMasked else { return }
-        for index in 0..<size {
-            let value: UInt8 = payload.load(at: index) ?? 0
-            let mask: UInt8 = payload.load(at: size + index) ?? 0
-            guard value & ~mask == 0 else {
-                throw fault("the value has bits that its mask has not", action, header: attribute)
-            }
+        guard !isMasked || payload.coversValue(of: size) else {
+            throw ActionTable.nsh.fault("the value has bits that its mask has not", attribute, in: name)
         }
     }
 }

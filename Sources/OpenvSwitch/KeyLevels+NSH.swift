@@ -6,7 +6,7 @@ extension KeyLevels {
         var hasContext = false
         var run = nsh.nested
         while let attribute = try next(&run, in: nsh) {
-            guard let row = KeyWire.nsh.row(attribute.type), let name = NSHTable.constant(attribute.type) else {
+            guard let row = KeyWire.nsh.row(attribute.type), let name = NSHTable.row(attribute.type)?.constant else {
                 throw fail("attribute \(attribute.type) is not known", KeyAttribute.nsh, offset: attribute.offset)
             }
             guard attribute.type != NSHKeyAttribute.md2 else {
@@ -40,8 +40,4 @@ extension KeyLevels {
             throw fail(error.code.explanation, outer.type, offset: error.offset)
         }
     }
-}
-
-extension NSHTable {
-    package static func constant(_ type: UInt16) -> String? { rows.first { $0.type == type }?.constant }
 }

@@ -20,4 +20,7 @@ package enum NSHTable {
             NSHKeyAttribute.md2, "OVS_NSH_KEY_ATTR_MD2", "", .between(1, 248),
             "The metadata of type 2: in push_nsh only."),
     ]
+
+    /// The row of a type, or nil for a type that is unknown.
+    static func row(_ type: UInt16) -> AttributeDescription? { rows.first { $0.type == type } }
 }

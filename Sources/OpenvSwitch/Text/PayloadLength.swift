@@ -27,7 +27,7 @@ enum PayloadLength {
     /// The payload of an attribute nested in `OVS_KEY_ATTR_NSH`.
     static func nsh(_ type: UInt16) -> PayloadLength {
         if type == 0 { return .exact(0) }
-        return NSHTable.rows.first { $0.type == type }.map(nested) ?? .unknown
+        return NSHTable.row(type).map(nested) ?? .unknown
     }
 
     /// The payload of an attribute nested in `OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS`.
