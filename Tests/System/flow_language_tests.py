@@ -6,10 +6,8 @@
 import os
 import re
 import secrets
-import unittest
 
-from hosts import World
-from openvswitch import OpenvSwitch, needs_martlet
+from openvswitch import DatapathTest, needs_martlet
 from random_flows import RandomFlows
 
 COUNT = int(os.environ.get("FLOW_COUNT", "250"))
@@ -40,16 +38,9 @@ REFUSED = (
 
 
 @needs_martlet
-class FlowLanguage(unittest.TestCase):
-    maxDiff = None
-
+class FlowLanguage(DatapathTest):
     def setUp(self):
-        self.world = World()
-        self.addCleanup(self.world.close)
-        self.ovs = OpenvSwitch(self.world)
-        self.addCleanup(self.ovs.close)
-        self.ovs.quieten("sw")
-        self.world.daemon("run")
+        super().setUp()
         for number in (1, 2, 3):
             self.ovs.wire(number)
         self.world.dpctl("add-dp", "dp0", "p1", "p2", "p3")

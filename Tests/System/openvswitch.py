@@ -326,6 +326,20 @@ class OVSTest(unittest.TestCase):
         return None
 
 
+class DatapathTest(unittest.TestCase):
+    """A test with Martlet alone, for the tools of Open vSwitch that need no ovs-vswitchd."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.close)
+        self.ovs = OpenvSwitch(self.world)
+        self.addCleanup(self.ovs.close)
+        self.ovs.quieten("sw")
+        self.world.daemon("run")
+
+
 def launch(add_cleanup, netdev=NETDEV):
     """A world in which Open vSwitch runs; it ends, and its log is looked at, when the test does."""
     world = World()

@@ -2,10 +2,9 @@
 
 import os
 import re
-import unittest
 
-from hosts import ROOT, World
-from openvswitch import Forwarding, OpenvSwitch, OVSTest, needs_martlet
+from hosts import ROOT
+from openvswitch import DatapathTest, Forwarding, OVSTest, needs_martlet
 
 # Flows as `ovs-dpctl` writes them, from which both tools make the same.
 FLOWS = (
@@ -28,18 +27,8 @@ FLOWS = (
 
 
 @needs_martlet
-class OVSDPCtl(unittest.TestCase):
+class OVSDPCtl(DatapathTest):
     """The datapath alone, made by one tool and looked at by the other."""
-
-    maxDiff = None
-
-    def setUp(self):
-        self.world = World()
-        self.addCleanup(self.world.close)
-        self.ovs = OpenvSwitch(self.world)
-        self.addCleanup(self.ovs.close)
-        self.ovs.quieten("sw")
-        self.world.daemon("run")
 
     def plug(self):
         """Cables on which nobody says anything, so that the counters stand still."""
