@@ -50,10 +50,13 @@ struct FlowCache: ~Copyable {
     }
 
     /// Finds the flow for a packet and counts how it was found.
-    /// - Parameter options: see `TunnelOptions.bytes`.
+    /// - Parameters:
+    ///   - key: the words of its key.
+    ///   - options: see `TunnelOptions.bytes`.
     @inline(__always)
     mutating func lookup(
-        _ key: FlowKey, _ options: UnsafePointer<UInt8>, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>,
+        _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
+        in datapath: UnsafeMutablePointer<DatapathEntry>,
         reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
         let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
@@ -73,7 +76,8 @@ struct FlowCache: ~Copyable {
 
     /// Looks in the mask that this hash matched last time, then in all masks in their order.
     private mutating func search(
-        _ key: FlowKey, _ options: UnsafePointer<UInt8>, hash: UInt32, in datapath: UnsafeMutablePointer<DatapathEntry>,
+        _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
+        in datapath: UnsafeMutablePointer<DatapathEntry>,
         reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
         let masks = unsafe datapath.pointee.masks.load(ordering: .acquiring)

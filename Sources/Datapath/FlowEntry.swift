@@ -2,54 +2,61 @@ import OpenvSwitch
 import Synchronization
 
 /// A megaflow as the packet threads see it.
+///
+/// An entry, the words that it compares and its counters lie in one block of memory, and the mask with that of all flows
+/// that share it, so that a packet on its way touches as little memory as possible.
 @safe
 struct FlowEntry: ~Copyable {
-    /// The key, masked.
-    let key: FlowKey
-    /// The mask. Shared by all flows of a mask table; a copy here keeps a look-up in one place of memory.
-    let mask: FlowMask
-    /// The words in which the mask is not all zero.
-    let firstWord: Int
-    let endWord: Int
+    let datapath: UnsafeMutablePointer<DatapathEntry>
+    /// The words of the mask, which its `MaskTable` owns.
+    let mask: MaskWords
+    /// As many words of the masked key.
+    let words: UnsafePointer<UInt64>
     /// The options of a tunnel, masked, and behind them their mask; nil if there are none.
     let options: UnsafeMutablePointer<UInt8>?
-    let optionCount: Int
-    /// Hash of the masked key, never 0.
-    let hash: UInt32
-    /// As the control thread's `Flow` has it.
-    let serial: UInt64
-    let datapath: UnsafeMutablePointer<DatapathEntry>
     /// What to do; replaced as a whole.
     let program: Atomic<UnsafeMutablePointer<ActionProgram>>
     /// One for each reader.
     let counters: UnsafeMutablePointer<FlowCounters>
+    /// Hash of the masked key, never 0.
+    let hash: UInt32
+    let optionCount: Int
     let readerCount: Int
+    /// As the control thread's `Flow` has it.
+    let serial: UInt64
 
-    init(
-        serial: UInt64, match: FlowMatch, datapath: UnsafeMutablePointer<DatapathEntry>,
+    /// - Parameter mask: of the table that the flow is going to be in.
+    static func make(
+        serial: UInt64, match: FlowMatch, mask: MaskWords, datapath: UnsafeMutablePointer<DatapathEntry>,
         program: UnsafeMutablePointer<ActionProgram>, readerCount: Int
-    ) {
-        self.serial = serial
-        key = match.maskedKey
-        mask = match.mask
-        let words = match.mask.significantWords
-        firstWord = words.lowerBound
-        endWord = words.upperBound
-        hash = match.maskedKey.maskedHash(match.mask, firstWord, endWord)
-        optionCount = match.tunnelOptions.value.count
-        unsafe options = Self.copy(match.tunnelOptions)
-        unsafe self.datapath = datapath
-        unsafe self.program = Atomic(program)
-        self.readerCount = readerCount
-        unsafe counters = .allocate(capacity: readerCount)
+    ) -> UnsafeMutablePointer<FlowEntry> {
+        let wordsStart = MemoryLayout<FlowEntry>.stride
+        let countersStart = wordsStart + mask.count * MemoryLayout<UInt64>.stride
+        let size = countersStart + readerCount * MemoryLayout<FlowCounters>.stride
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        let words = unsafe (block + wordsStart).bindMemory(to: UInt64.self, capacity: mask.count)
+        var key = match.maskedKey
+        let hash = unsafe key.withWords { (key: UnsafePointer<UInt64>) -> UInt32 in
+            for index in 0..<mask.count { unsafe (words + index).initialize(to: key[mask.first + index]) }
+            return unsafe mask.hash(of: key)
+        }
+        let counters = unsafe (block + countersStart).bindMemory(to: FlowCounters.self, capacity: readerCount)
         for index in 0..<readerCount { unsafe (counters + index).initialize(to: FlowCounters()) }
+        let entry = unsafe block.bindMemory(to: FlowEntry.self, capacity: 1)
+        unsafe entry.initialize(
+            to: FlowEntry(
+                datapath: datapath, mask: mask, words: UnsafePointer(words), options: copy(match.tunnelOptions),
+                program: Atomic(program), counters: counters, hash: hash,
+                optionCount: match.tunnelOptions.value.count, readerCount: readerCount, serial: serial))
+        return unsafe entry
     }
 
-    deinit {
-        unsafe ActionProgram.free(program.load(ordering: .relaxed))
-        unsafe counters.deinitialize(count: readerCount)
-        unsafe counters.deallocate()
-        unsafe options?.deallocate()
+    static func free(_ entry: UnsafeMutablePointer<FlowEntry>) {
+        unsafe ActionProgram.free(entry.pointee.program.load(ordering: .relaxed))
+        unsafe entry.pointee.counters.deinitialize(count: entry.pointee.readerCount)
+        unsafe entry.pointee.options?.deallocate()
+        unsafe entry.deinitialize(count: 1)
+        unsafe UnsafeMutableRawPointer(entry).deallocate()
     }
 
     private static func copy(_ options: TunnelOptionsMatch) -> UnsafeMutablePointer<UInt8>? {
@@ -62,10 +69,12 @@ struct FlowEntry: ~Copyable {
     }
 
     /// Whether a packet matches.
-    /// - Parameter tunnelOptions: see `TunnelOptions.bytes`.
+    /// - Parameters:
+    ///   - packet: the words of its key.
+    ///   - tunnelOptions: see `TunnelOptions.bytes`.
     @inline(__always)
-    func matches(_ packet: borrowing FlowKey, _ tunnelOptions: UnsafePointer<UInt8>) -> Bool {
-        unsafe matches(packet) && (options == nil || matches(tunnelOptions))
+    func matches(_ packet: UnsafePointer<UInt64>, _ tunnelOptions: UnsafePointer<UInt8>) -> Bool {
+        unsafe mask.matches(packet, words) && (options == nil || matches(tunnelOptions))
     }
 
     /// Whether the options of a tunnel match. The key has been compared, and with it how many there are.
@@ -78,19 +87,6 @@ struct FlowEntry: ~Copyable {
         }
         return difference == 0
     }
-
-    /// Whether a packet's key matches.
-    @inline(__always)
-    private func matches(_ packet: borrowing FlowKey) -> Bool {
-        let (packet, mask, key) = (packet.words.span, mask.words.span, key.words.span)
-        var difference: UInt64 = 0
-        var index = firstWord
-        while index < endWord {
-            difference |= (packet[index] & mask[index]) ^ key[index]
-            index &+= 1
-        }
-        return difference == 0
-    }
 }
 
 /// Counters of one packet thread for one flow.
@@ -100,21 +96,4 @@ struct FlowCounters: ~Copyable {
     /// Milliseconds of the monotonic clock at the last hit; 0 for never.
     let used = Counter()
     let tcpFlags = Counter()
-}
-
-extension FlowKey {
-    /// Hash of the key's words under a mask; never 0.
-    @inline(__always)
-    func maskedHash(_ mask: borrowing FlowMask, _ first: Int, _ end: Int) -> UInt32 {
-        let (words, mask) = (words.span, mask.words.span)
-        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
-        var index = first
-        while index < end {
-            hash = (hash ^ (words[index] & mask[index])) &* 0xff51_afd7_ed55_8ccd
-            hash ^= hash &>> 32
-            index &+= 1
-        }
-        let folded = UInt32(truncatingIfNeeded: hash ^ (hash &>> 29))
-        return folded == 0 ? 1 : folded
-    }
 }

@@ -42,13 +42,15 @@ final class FlowTable {
     /// The first flow that a packet with this key would match.
     func flow(matching match: FlowMatch) -> Flow? {
         let options = TunnelOptions(match.tunnelOptions.value)
-        for index in unsafe tables.indices {
-            let table = unsafe tables[index]
-            if let entry = unsafe table.pointee.lookup(match.key, options.bytes) {
-                return unsafe ordered[indexOfFirst(from: entry.pointee.serial)].flow
+        var key = match.key
+        let found = unsafe key.withWords { (key: UnsafePointer<UInt64>) -> UnsafeMutablePointer<FlowEntry>? in
+            for index in unsafe tables.indices {
+                if let entry = unsafe tables[index].pointee.lookup(key, options.bytes) { return unsafe entry }
             }
+            return nil
         }
-        return nil
+        guard let found = unsafe found else { return nil }
+        return unsafe ordered[indexOfFirst(from: found.pointee.serial)].flow
     }
 
     /// The flow with the smallest serial of at least `serial`, or nil.
@@ -76,11 +78,9 @@ final class FlowTable {
     func insert(_ match: FlowMatch, ufid: UFID?, actions: [UInt8], instructions: [Instruction]) -> Flow {
         let program = unsafe ActionProgram.make(instructions, bytes: actions)
         let table = unsafe maskTable(for: MaskIdentity(mask: match.mask, tunnelOptions: match.tunnelOptions.mask))
-        let entry = UnsafeMutablePointer<FlowEntry>.allocate(capacity: 1)
-        unsafe entry.initialize(
-            to: FlowEntry(
-                serial: nextSerial, match: match, datapath: datapath, program: program,
-                readerCount: shared.reclaimer.readerCount))
+        let entry = unsafe FlowEntry.make(
+            serial: nextSerial, match: match, mask: table.pointee.mask, datapath: datapath, program: program,
+            readerCount: shared.reclaimer.readerCount)
         let flow = unsafe Flow(
             serial: nextSerial, match: match, ufid: ufid, actions: actions, entry: entry, table: table)
         nextSerial += 1
@@ -130,10 +130,7 @@ final class FlowTable {
         unsafe table.pointee.slots.load(ordering: .relaxed).pointee.remove(entry)
         // Packet threads forget their cached flows before this one is freed.
         _ = shared.removalGeneration.add(1, ordering: .sequentiallyConsistent)
-        shared.reclaimer.retire {
-            unsafe entry.deinitialize(count: 1)
-            unsafe entry.deallocate()
-        }
+        shared.reclaimer.retire { unsafe FlowEntry.free(entry) }
         unsafe table.pointee.flowCount -= 1
         if unsafe table.pointee.flowCount == 0 { unsafe removeTable(table) }
     }

@@ -79,32 +79,37 @@ struct PortsEdit: BitwiseCopyable {
     var destinationMask: UInt16
 }
 
-/// A compiled action list together with the Netlink bytes it was made from. Never changed after it was made.
+/// A compiled action list together with the Netlink bytes it was made from, in one block of memory. Never changed after it
+/// was made.
 @safe
 struct ActionProgram: ~Copyable {
-    let instructions: UnsafeMutablePointer<Instruction>
+    let instructions: UnsafePointer<Instruction>
     let count: Int
-    let bytes: UnsafeMutableRawPointer
+    let bytes: UnsafeRawPointer
     let byteCount: Int
 
     static func make(_ instructions: [Instruction], bytes: [UInt8]) -> UnsafeMutablePointer<ActionProgram> {
-        let steps = UnsafeMutablePointer<Instruction>.allocate(capacity: max(instructions.count, 1))
+        let stepsStart = MemoryLayout<ActionProgram>.stride
+        let bytesStart = stepsStart + instructions.count * MemoryLayout<Instruction>.stride
+        let block = UnsafeMutableRawPointer.allocate(byteCount: bytesStart + bytes.count, alignment: 16)
+        let steps = unsafe (block + stepsStart).bindMemory(to: Instruction.self, capacity: instructions.count)
         for (index, step) in instructions.enumerated() { unsafe (steps + index).initialize(to: step) }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
         unsafe bytes.withUnsafeBytes { source in
-            if let base = source.baseAddress { unsafe memory.copyMemory(from: base, byteCount: source.count) }
+            if let base = source.baseAddress {
+                unsafe (block + bytesStart).copyMemory(from: base, byteCount: source.count)
+            }
         }
-        let program = UnsafeMutablePointer<ActionProgram>.allocate(capacity: 1)
+        let program = unsafe block.bindMemory(to: ActionProgram.self, capacity: 1)
         unsafe program.initialize(
-            to: ActionProgram(instructions: steps, count: instructions.count, bytes: memory, byteCount: bytes.count))
+            to: ActionProgram(
+                instructions: steps, count: instructions.count, bytes: UnsafeRawPointer(block) + bytesStart,
+                byteCount: bytes.count))
         return unsafe program
     }
 
     static func free(_ program: UnsafeMutablePointer<ActionProgram>) {
-        unsafe program.pointee.instructions.deallocate()
-        unsafe program.pointee.bytes.deallocate()
         unsafe program.deinitialize(count: 1)
-        unsafe program.deallocate()
+        unsafe UnsafeMutableRawPointer(program).deallocate()
     }
 
     /// The actions as they came over Netlink.

@@ -8,9 +8,7 @@ import Synchronization
 @safe
 struct MaskTable: ~Copyable {
     let identity: MaskIdentity
-    let mask: FlowMask
-    let firstWord: Int
-    let endWord: Int
+    let mask: MaskWords
     let slots: Atomic<UnsafeMutablePointer<SlotArray>>
     /// How often look-ups ended here, one counter for each reader; orders the masks.
     let hits: UnsafeMutablePointer<Counter>
@@ -20,10 +18,7 @@ struct MaskTable: ~Copyable {
 
     init(mask identity: MaskIdentity, readerCount: Int) {
         self.identity = identity
-        mask = identity.mask
-        let words = identity.mask.significantWords
-        firstWord = words.lowerBound
-        endWord = words.upperBound
+        mask = MaskWords(identity.mask)
         unsafe slots = Atomic(SlotArray.make(capacity: 16))
         self.readerCount = readerCount
         unsafe hits = .allocate(capacity: readerCount)
@@ -31,16 +26,19 @@ struct MaskTable: ~Copyable {
     }
 
     deinit {
+        mask.free()
         unsafe SlotArray.free(slots.load(ordering: .relaxed))
         unsafe hits.deinitialize(count: readerCount)
         unsafe hits.deallocate()
     }
 
     /// The flow that a packet's key matches under this mask, or nil. Options of a tunnel are not in the hash.
-    /// - Parameter options: see `TunnelOptions.bytes`.
+    /// - Parameters:
+    ///   - key: its words.
+    ///   - options: see `TunnelOptions.bytes`.
     @inline(__always)
-    func lookup(_ key: borrowing FlowKey, _ options: UnsafePointer<UInt8>) -> UnsafeMutablePointer<FlowEntry>? {
-        let hash = key.maskedHash(mask, firstWord, endWord)
+    func lookup(_ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>) -> UnsafeMutablePointer<FlowEntry>? {
+        let hash = unsafe mask.hash(of: key)
         let array = unsafe slots.load(ordering: .acquiring)
         let wrap = unsafe array.pointee.capacity &- 1
         var index = Int(truncatingIfNeeded: hash) & wrap
@@ -54,6 +52,59 @@ struct MaskTable: ~Copyable {
             }
             index = (index &+ 1) & wrap
         }
+    }
+}
+
+/// The words of a mask, from the first that is not zero to the last: all that is compared under it.
+@safe
+struct MaskWords {
+    /// Where they begin in a key.
+    var first: Int { Int(firstWord) }
+    var count: Int { Int(wordCount) }
+    private let firstWord: UInt16
+    private let wordCount: UInt16
+    private let words: UnsafeMutablePointer<UInt64>
+
+    /// Owned by whoever made it, who calls `free`.
+    init(_ mask: FlowMask) {
+        let range = mask.significantWords
+        (firstWord, wordCount) = (UInt16(range.lowerBound), UInt16(range.count))
+        unsafe words = .allocate(capacity: max(range.count, 1))
+        let all = mask.words.span
+        for index in range { unsafe (words + (index - range.lowerBound)).initialize(to: all[index]) }
+    }
+
+    func free() { unsafe words.deallocate() }
+
+    /// Hash of a key's words under the mask; never 0.
+    @inline(__always)
+    func hash(of key: UnsafePointer<UInt64>) -> UInt32 {
+        let key = unsafe key + first
+        let count = count
+        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+        var index = 0
+        while index < count {
+            hash = unsafe (hash ^ (key[index] & words[index])) &* 0xff51_afd7_ed55_8ccd
+            hash ^= hash &>> 32
+            index &+= 1
+        }
+        let folded = UInt32(truncatingIfNeeded: hash ^ (hash &>> 29))
+        return folded == 0 ? 1 : folded
+    }
+
+    /// Whether a key has these bits under the mask.
+    /// - Parameter masked: as many words as the mask's.
+    @inline(__always)
+    func matches(_ key: UnsafePointer<UInt64>, _ masked: UnsafePointer<UInt64>) -> Bool {
+        let key = unsafe key + first
+        let count = count
+        var difference: UInt64 = 0
+        var index = 0
+        while index < count {
+            difference |= unsafe (key[index] & words[index]) ^ masked[index]
+            index &+= 1
+        }
+        return difference == 0
     }
 }
 

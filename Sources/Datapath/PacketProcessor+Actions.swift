@@ -47,7 +47,7 @@ extension ProcessorState {
                 let hash = algorithm == .l4 ? flowHash(&working).value : FlowHash.symmetricHash(working.key)
                 working.key.dpHash = FlowHash.datapathHash(hash, basis: basis)
             case .meter(let id):
-                guard meterAdmits(working, id) else { break loop }
+                guard meterAdmits(&working, id) else { break loop }
             case .recirculate(let id):
                 if index < end {
                     recirculateClone(id, &working)
@@ -73,7 +73,7 @@ extension ProcessorState {
                 index &+= count
             case .checkPacketLength(let length, let greater, let lessEqual):
                 let behind = index &+ greater &+ lessEqual
-                let isLonger = exceeds(working, Int(length))
+                let isLonger = exceeds(&working, Int(length))
                 let list = isLonger ? index : index &+ greater
                 let listEnd = isLonger ? index &+ greater : behind
                 guard behind < end else {
@@ -104,7 +104,7 @@ extension ProcessorState {
             }
         }
         guard hasLeft, result != 0 else { return result }
-        countError(working)
+        countError(&working)
         return 0
     }
 
@@ -173,23 +173,23 @@ extension ProcessorState {
         _ program: UnsafeMutablePointer<ActionProgram>, _ start: Int, _ end: Int, _ working: inout Working
     ) -> Int32 {
         guard start < end else { return 0 }
-        guard var clone = clone(working) else { return 0 }
+        guard var clone = clone(&working) else { return 0 }
         let result = unsafe run(program, start, end, &clone)
-        release(clone, of: &working)
+        release(&clone, of: &working)
         return result
     }
 
     /// Sends a clone of the packet through the flow table once more.
     private mutating func recirculateClone(_ id: UInt32, _ working: inout Working) {
-        guard var clone = clone(working) else { return }
-        if let next = unsafe recirculate(id, &clone), unsafe run(next, &clone) != 0 { countError(clone) }
-        release(clone, of: &working)
+        guard var clone = clone(&working) else { return }
+        if let next = unsafe recirculate(id, &clone), unsafe run(next, &clone) != 0 { countError(&clone) }
+        release(&clone, of: &working)
     }
 
     /// A clone of a packet; nil if there are too many of them under way.
-    private func clone(_ working: Working) -> Working? {
+    private func clone(_ working: inout Working) -> Working? {
         guard working.level < Working.Limit.levels else {
-            countError(working)
+            countError(&working)
             return nil
         }
         var clone = working
@@ -200,9 +200,9 @@ extension ProcessorState {
     }
 
     /// Ends the work on a clone. If it has queued the slot that it shared, the packet must not change it any more.
-    private mutating func release(_ clone: Working, of working: inout Working) {
+    private mutating func release(_ clone: inout Working, of working: inout Working) {
         working.queuedIn = max(working.queuedIn, clone.isClone ? clone.queuedIn : clone.originQueuedIn)
-        release(clone)
+        release(&clone)
     }
 
     /// Looks a packet up with another recirculation ID; makes an upcall if no flow matches.
@@ -210,14 +210,14 @@ extension ProcessorState {
     private mutating func recirculate(_ id: UInt32, _ working: inout Working) -> UnsafeMutablePointer<ActionProgram>? {
         guard working.recirculations < Working.Limit.recirculations, recirculations < Working.Limit.allRecirculations
         else {
-            countError(working)
+            countError(&working)
             return nil
         }
         working.recirculations &+= 1
         recirculations &+= 1
         if working.isKeyStale {
             guard extractKey(&working) else {
-                countError(working)
+                countError(&working)
                 return nil
             }
         }
@@ -251,7 +251,7 @@ extension ProcessorState {
     // MARK: Decisions
 
     /// Whether a meter lets the packet pass. One that is not there does.
-    private func meterAdmits(_ working: borrowing Working, _ id: UInt32) -> Bool {
+    private func meterAdmits(_ working: inout Working, _ id: UInt32) -> Bool {
         let slots = unsafe working.datapath.pointee.meters.load(ordering: .acquiring)
         guard let meter = unsafe slots.pointee.meter(id) else { return true }
         return unsafe meter.pointee.admits(length: working.packet.length, now: now, reader: reader)
@@ -259,7 +259,7 @@ extension ProcessorState {
 
     /// Whether a packet is longer than so many bytes, all its headers included. Of one that stands for several it
     /// is enough that each of these is not.
-    private func exceeds(_ working: borrowing Working, _ limit: Int) -> Bool {
+    private func exceeds(_ working: inout Working, _ limit: Int) -> Bool {
         let packet = working.packet
         let length =
             working.maximumReceiveUnit == 0

@@ -31,7 +31,7 @@ extension ProcessorState {
     private func hidesTransport(_ etherType: UInt16) -> Bool { etherType.isMPLS || etherType == EtherType.nsh }
 
     /// Queues a copy cut to the working packet's limit.
-    private mutating func outputTruncated(_ working: Working, to port: UnsafeMutablePointer<PortEntry>) {
+    private mutating func outputTruncated(_ working: borrowing Working, to port: UnsafeMutablePointer<PortEntry>) {
         guard var cut = takeCopy() else { return }
         cut.copy(from: working.packet)
         // What is cut off cannot be summed later.
@@ -44,7 +44,7 @@ extension ProcessorState {
     /// Queues what the packet is on the wire: for a device that takes no work left undone, and of a packet with an MPLS
     /// label stack or a network service header, behind which a host does not find the headers that it would have to
     /// change.
-    private mutating func outputCompleted(_ working: Working, to port: UnsafeMutablePointer<PortEntry>) {
+    private mutating func outputCompleted(_ working: borrowing Working, to port: UnsafeMutablePointer<PortEntry>) {
         let segments = Segmentation.count(working.packet)
         for index in 0..<segments {
             guard var copy = takeCopy() else { return }
@@ -82,7 +82,7 @@ extension ProcessorState {
     private mutating func copyPacket(_ working: inout Working) -> Bool {
         guard var copy = takeCopy() else { return false }
         copy.copy(from: working.packet)
-        release(working)
+        release(&working)
         copies.hold(copy)
         if working.isClone { working.originQueuedIn = working.queuedIn }
         working.packet = copy
@@ -94,7 +94,7 @@ extension ProcessorState {
 
     /// Lets go of the slot that is held for a packet. It is free when what is queued has been transmitted.
     @inline(__always)
-    mutating func release(_ working: Working) {
+    mutating func release(_ working: inout Working) {
         if working.holdsCopy { copies.release(working.packet) }
     }
 

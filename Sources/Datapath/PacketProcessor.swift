@@ -104,39 +104,39 @@ struct ProcessorState: ~Copyable {
     // MARK: A packet
 
     mutating func process(_ packet: Packet, from port: UnsafeMutablePointer<PortEntry>) {
-        var key = FlowKey()
-        unsafe key.inPort = port.pointee.number
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &key) else {
-            unsafe port.pointee.counters[reader].errors.add(1)
+        var working = unsafe Working(packet: packet, datapath: port.pointee.datapath, port: port)
+        unsafe working.key.inPort = port.pointee.number
+        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &working.key) else {
+            countError(&working)
             return
         }
+        working.offsets = offsets
         recirculations = 0
-        let hash = PacketHash(key, offsets)
-        var working = unsafe Working(
-            packet: packet, key: key, offsets: offsets, hash: hash, datapath: port.pointee.datapath, port: port)
+        let hash = PacketHash(working.key, offsets)
+        working.hash = hash
         guard let program = unsafe lookup(&working, hash: hash.value) else { return }
-        if unsafe run(program, &working) != 0 { countError(working) }
-        release(working)
+        if unsafe run(program, &working) != 0 { countError(&working) }
+        release(&working)
     }
 
     mutating func execute(
         _ packet: Packet, _ metadata: PacketMetadata, program: UnsafeMutablePointer<ActionProgram>,
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
-        var key = metadata.key
+        var working = unsafe Working(packet: packet, datapath: datapath, port: port)
+        working.key = metadata.key
         tunnelOptions.set(metadata.tunnelOptions)
         guard
             let offsets = KeyExtraction.extract(
-                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &key)
+                packet.bytes, networkType: packet.networkType, offload: packet.offload, into: &working.key)
         else { return Errno.invalid }
+        working.offsets = offsets
         recirculations = 0
-        var working = unsafe Working(
-            packet: packet, key: key, offsets: offsets, hash: metadata.hash ?? PacketHash(key, offsets),
-            datapath: datapath, port: port)
+        working.hash = metadata.hash ?? PacketHash(working.key, offsets)
         working.maximumReceiveUnit = metadata.maximumReceiveUnit
         working.upcallPortID = metadata.upcallPortID
         let result = unsafe run(program, &working)
-        release(working)
+        release(&working)
         return result
     }
 
@@ -144,34 +144,35 @@ struct ProcessorState: ~Copyable {
     @inline(__always)
     mutating func lookup(_ working: inout Working, hash: UInt32) -> UnsafeMutablePointer<ActionProgram>? {
         let counters = unsafe working.datapath.pointee.counters + reader
-        guard
-            let flow = unsafe cache.lookup(
-                working.key, tunnelOptions.bytes, hash: hash, in: working.datapath, reader: reader)
-        else {
+        let (datapath, options) = unsafe (working.datapath, tunnelOptions.bytes)
+        let found = unsafe working.key.withWords {
+            unsafe cache.lookup($0, options, hash: hash, in: datapath, reader: reader)
+        }
+        guard let flow = unsafe found else {
             unsafe counters.pointee.missed.add(1)
             miss(&working)
             return nil
         }
         unsafe counters.pointee.hit.add(1)
-        unsafe count(working.packet, working.key, on: flow)
+        unsafe count(working, on: flow)
         return unsafe flow.pointee.program.load(ordering: .acquiring)
     }
 
     @inline(__always)
-    private func count(_ packet: Packet, _ key: FlowKey, on flow: UnsafeMutablePointer<FlowEntry>) {
+    private func count(_ working: borrowing Working, on flow: UnsafeMutablePointer<FlowEntry>) {
         let counters = unsafe flow.pointee.counters + reader
         unsafe counters.pointee.packets.add(1)
-        unsafe counters.pointee.bytes.add(UInt64(truncatingIfNeeded: packet.length))
+        unsafe counters.pointee.bytes.add(UInt64(truncatingIfNeeded: working.packet.length))
         unsafe counters.pointee.used.set(now)
-        if key.ipProtocol == IPProtocol.tcp, key.tcpFlags != 0,
-            key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6
-        {
-            unsafe counters.pointee.tcpFlags.or(UInt64(key.tcpFlags))
+        guard working.key.ipProtocol == IPProtocol.tcp, working.key.tcpFlags != 0 else { return }
+        let type = working.key.etherType
+        if type == EtherType.ipv4 || type == EtherType.ipv6 {
+            unsafe counters.pointee.tcpFlags.or(UInt64(working.key.tcpFlags))
         }
     }
 
     /// Counts a packet that is dropped for a fault of its own.
-    func countError(_ working: borrowing Working) {
+    func countError(_ working: inout Working) {
         if let port = unsafe working.port { unsafe port.pointee.counters[reader].errors.add(1) }
     }
 }

@@ -9,8 +9,8 @@ import Packets
 struct Working {
     var packet: Packet
     /// Follows the packet through every change but pushes and pops, see `isKeyStale`.
-    var key: FlowKey
-    var offsets: HeaderOffsets
+    var key = FlowKey()
+    var offsets = HeaderOffsets()
     /// The hash of the packet's flow; nil when a header that it covers has changed.
     var hash: PacketHash?
     let datapath: UnsafeMutablePointer<DatapathEntry>
@@ -42,6 +42,14 @@ struct Working {
     /// Who gets all upcalls of the packet; 0 for those whom vports and actions name.
     var upcallPortID: UInt32 = 0
 
+    /// A packet whose key is still to be extracted.
+    @inline(__always)
+    init(packet: Packet, datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?) {
+        self.packet = packet
+        unsafe self.datapath = datapath
+        unsafe self.port = port
+    }
+
     /// How far a packet may go. What goes further is dropped and counted as an error of its port.
     enum Limit {
         /// Clones of clones, each of which may hold a slot: 16 levels of lists (`Action.maximumDepth`), twice.
@@ -61,7 +69,9 @@ struct PacketHash: BitwiseCopyable {
     private static let software: UInt64 = 1 << 32
     private static let transport: UInt64 = 1 << 33
 
-    init(_ key: FlowKey, _ offsets: HeaderOffsets) {
+    /// Always inlined: for a call the key would be copied.
+    @inline(__always)
+    init(_ key: borrowing FlowKey, _ offsets: HeaderOffsets) {
         rawValue = UInt64(FlowHash.hash(key)) | Self.software | (offsets.transport >= 0 ? Self.transport : 0)
     }
 

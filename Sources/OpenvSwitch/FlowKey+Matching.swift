@@ -15,6 +15,16 @@ extension FlowKey: Equatable, Hashable {
         for index in words.indices { hasher.combine(words[index]) }
     }
 
+    /// Lends the words where they stand: the span of an array inside a larger value copies the array first.
+    @inlinable
+    @inline(__always)
+    public mutating func withWords<Result: ~Copyable>(_ body: (UnsafePointer<UInt64>) -> Result) -> Result {
+        unsafe withUnsafeMutablePointer(to: &words) { words in
+            // An inline array is its elements and nothing else.
+            unsafe body(UnsafeRawPointer(words).assumingMemoryBound(to: UInt64.self))
+        }
+    }
+
     /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark, input port, connection
     /// and tunnel.
     public init(metadataOf key: FlowKey) {

@@ -5,15 +5,17 @@ public import OpenvSwitch
 /// Addresses, protocol and ports of an IP packet; the MAC addresses and the EtherType of any other. All fragments of a
 /// datagram have the hash of a packet without ports. It is no secret: whoever knows the code can make flows collide.
 public enum FlowHash {
-    /// The hash; never 0.
+    /// The hash; never 0. Always inlined: for a call the key would be copied.
     @inlinable
-    public static func hash(_ key: FlowKey) -> UInt32 {
-        let isIP = key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6
+    @inline(__always)
+    public static func hash(_ key: borrowing FlowKey) -> UInt32 {
+        let type = key.etherType
+        let isIP = type == EtherType.ipv4 || type == EtherType.ipv6
         // Ports in the upper half; the protocol and the EtherType, which say what the other words mean, in the lower.
-        var rest = UInt64(key.etherType) &<< 8 | UInt64(key.ipProtocol)
+        var rest = UInt64(type) &<< 8 | UInt64(key.ipProtocol)
         if key.fragment == Fragment.none { rest |= key.words[6] & 0xffff_ffff_0000_0000 }
         var result = mix(rest ^ 0x9e37_79b9_7f4a_7c15, key.words[7] ^ 0xc2b2_ae3d_27d4_eb4f)
-        if key.etherType != EtherType.ipv4 {
+        if type != EtherType.ipv4 {
             result = mix(result ^ key.words[8], key.words[9] ^ 0x1656_67b1_9e37_79f9)
             result = mix(result ^ key.words[10], 0x85eb_ca77_c2b2_ae63)
         }
@@ -60,7 +62,7 @@ public enum FlowHash {
     /// - Parameter hash: of the flow that the packet belongs to.
     @inlinable
     @inline(__always)
-    public static func lookupHash(_ hash: UInt32, _ key: FlowKey) -> UInt32 {
+    public static func lookupHash(_ hash: UInt32, _ key: borrowing FlowKey) -> UInt32 {
         // The first word holds the recirculation and the hash action's result.
         guard key.words[0] != 0 else { return hash }
         let result = mix(key.words[0] ^ 0x9e37_79b9_7f4a_7c15, UInt64(hash) ^ 0xc2b2_ae3d_27d4_eb4f)

@@ -79,7 +79,9 @@ import Testing
         packet.words[5] = 2
         let options = TunnelOptions()
         for hash in UInt32(1)...50 {
-            let found = unsafe cache.lookup(packet, options.bytes, hash: hash, in: datapath.entry, reader: 0)
+            let found = unsafe packet.withWords {
+                unsafe cache.lookup($0, options.bytes, hash: hash, in: datapath.entry, reader: 0)
+            }
             #expect(unsafe found == frequent.entry)
         }
         datapath.flows.reorderMasks(now: 10_000)
