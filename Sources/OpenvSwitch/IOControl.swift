@@ -41,6 +41,9 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     /// No input; output is `DeviceVersion`. No Netlink.
     public static let getVersion = IOControlCode(function: 0x804, method: 0, access: 1)
 
+    /// No input; output is `LegacyStatistics`. The legacy device answers it, the Netlink device does not. No Netlink.
+    public static let getStatistics = IOControlCode(function: 0x820, method: 0, access: 1)
+
     // Of the Netlink door: the Unix-socket door answers them, the device does not know them. No Netlink but inside a
     // datagram.
 
@@ -59,6 +62,8 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     public static let all: [IOControlCode] = [
         .getPortID, .read, .readEvent, .readPacket, .write, .transact, .dump, .subscribe, .pend, .cancel, .getVersion,
     ]
+    /// The codes that the legacy device answers.
+    public static let legacy: [IOControlCode] = [.getPortID, .getVersion, .getStatistics]
     /// The codes of the Netlink door.
     public static let netlink: [IOControlCode] = [
         .netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward,
@@ -81,6 +86,7 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
         case .pend: "pend"
         case .cancel: "cancel"
         case .getVersion: "getVersion"
+        case .getStatistics: "getStatistics"
         case .netlinkOpen: "netlinkOpen"
         case .netlinkBind: "netlinkBind"
         case .netlinkSend: "netlinkSend"

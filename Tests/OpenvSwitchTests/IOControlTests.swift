@@ -25,6 +25,10 @@ import Testing
         #expect(Set(netlink.map(\.name)).count == 5)
         #expect(Set(IOControlCode.all).isDisjoint(with: netlink))
         #expect(IOControlCode(rawValue: 0xabc).name == "0xabc")
+        #expect(IOControlCode.getStatistics.rawValue == 0xafc8_6080)
+        #expect(IOControlCode.getStatistics.name == "getStatistics")
+        #expect(IOControlCode.legacy == [.getPortID, .getVersion, .getStatistics])
+        #expect(!(IOControlCode.all + IOControlCode.netlink).contains(.getStatistics))
     }
 
     @Test func statusesAreThoseOfTheWindowsInterface() {
