@@ -219,6 +219,71 @@ import Testing
         #expect(errno(control(handle, .transact, request(22, 1, flags: 0, missing)).output) == Errno.noDevice)
     }
 
+    /// What `lib/netlink-socket.c` sends where `_WIN32` is defined, from the making of a socket on.
+    @Test func aSocketOfTheWindowsBranchesLivesHere() throws {
+        let bed = TestBed()
+        let (dpif, ports) = try bed.bridge("a")
+        let datapath = UInt32(dpif.ifindex)
+        let handle = try bed.device.open()
+        let portID = handle.portID
+        #expect(control(handle, .getPortID, limit: 4).output == host(portID))
+        let properties = attribute(0, host(UInt32(16))) + attribute(1, host(portID))
+        #expect(control(handle, .transact, request(17, 6, flags: 0, portID: portID, properties)).output.count == 40)
+        // A transaction: NLM_F_REQUEST and NLM_F_ECHO, one reply with the number of the request.
+        let get = request(
+            Family.vport.id, Command.get, flags: 9, portID: portID, attribute(VportAttribute.name, Array("a\0".utf8)))
+        let reply = control(handle, .transact, get).output
+        #expect(try Message(reply.rawSpan).header.sequence == 7)
+        #expect(try Message(reply.rawSpan).bytes.byteCount == reply.count)
+        // A dump: NLM_F_ACK and NLM_F_DUMP as well, read until there is nothing.
+        let dump = request(Family.vport.id, Command.get, flags: 0x30d, portID: portID, datapath: datapath)
+        #expect(control(handle, .write, dump).result == IOResult(.success))
+        var types: [MessageType] = []
+        while true {
+            let piece = control(handle, .read).output
+            if piece.isEmpty { break }
+            var messages = MessageSequence(piece.rawSpan)
+            while let message = try messages.next() {
+                #expect(message.header.sequence == 7)
+                types.append(message.header.type)
+            }
+        }
+        #expect(types == [Family.vport.messageType, Family.vport.messageType, .done])
+        // Events: join, wait, read until there is nothing, leave.
+        let completions = Mutex<[IOStatus]>([])
+        func pend(_ command: UInt8) -> IOStatus {
+            control(handle, .write, request(17, command, flags: 0, portID: portID)) { status in
+                completions.withLock { $0.append(status) }
+            }.result.status
+        }
+        func group(_ join: UInt8) -> [UInt8] {
+            request(17, 2, flags: 0, portID: portID, attribute(0, host(UInt32(101))) + attribute(1, [join]))
+        }
+        #expect(control(handle, .write, group(1)).result == IOResult(.success))
+        #expect(pend(0) == .pending)
+        _ = bed.host.plug("b")
+        try dpif.addPort("b")
+        #expect(completions.withLock { $0 } == [.success])
+        let event = control(handle, .readEvent).output
+        #expect(try VportMessage(try Message(event.rawSpan)).name == "b")
+        #expect(control(handle, .readEvent).output.isEmpty)
+        #expect(control(handle, .write, group(0)).result == IOResult(.success))
+        // Upcalls: subscribe, give the port ID to a vport, wait, read until there is nothing.
+        let packets = attribute(2, [1]) + attribute(3, host(portID))
+        #expect(control(handle, .write, request(17, 3, flags: 0, portID: portID, packets)).result.status == .success)
+        #expect(pend(1) == .pending)
+        let set = request(
+            Family.vport.id, Command.set, flags: 9, portID: portID, datapath: datapath,
+            attribute(VportAttribute.portNumber, host(UInt32(1)))
+                + attribute(VportAttribute.upcallPortID, host(portID)))
+        #expect(errno(control(handle, .transact, set).output) == 0)
+        ports[0].send(Frames.ethernet())
+        #expect(completions.withLock { $0 } == [.success, .success])
+        let upcall = control(handle, .readPacket).output
+        #expect(try PacketMessage(try Message(upcall.rawSpan)).packet == Frames.ethernet())
+        #expect(control(handle, .readPacket).output.isEmpty)
+    }
+
     @Test func upcallsByCPUAreRefusedToAClientOfTheWindowsInterface() throws {
         let bed = TestBed()
         let (dpif, _) = try bed.bridge("a")
