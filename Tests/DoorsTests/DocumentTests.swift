@@ -121,7 +121,8 @@ extension DoorsTests {
                 let cell = try #require(row.components(separatedBy: " | ").last)
                 for name in cell.components(separatedBy: "`").filter({ $0.count > 2 }) {
                     let function = try #require(name.components(separatedBy: ".").last)
-                    #expect(source.contains("func \(function)("), "\(function)")
+                    let isThere = source.contains("func \(function)(")
+                    #expect(isThere, "\(function)")
                     named += 1
                 }
             }
