@@ -10,7 +10,7 @@ struct RunCommand: AsyncParsableCommand {
             NOTIFY_SOCKET is told when clients can connect.
 
               martlet run --group netdev
-              martlet run --socket /tmp/martlet.sock --open-reading --legacy-socket /tmp/martlet-legacy.sock
+              martlet run --socket /tmp/martlet.sock --open-reading
             """)
 
     @OptionGroup var options: DaemonOptions
