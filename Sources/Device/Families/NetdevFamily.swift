@@ -8,9 +8,6 @@ extension Device {
         _ request: borrowing Request, _ control: SwitchControl, _ interfaces: [HostInterface],
         _ output: inout MessageWriter
     ) throws(Refusal) {
-        guard request.ovs.command == NetdevCommand.get else {
-            throw .error(RequestError(Errno.notSupported, "ovs_win_netdev has no command \(request.ovs.command)"))
-        }
         let set = try request.parse(NetdevMessage.policy)
         guard let name = set.string(NetdevAttribute.name) else {
             throw .error(RequestError(Errno.invalid, "an interface is found by its name"))
