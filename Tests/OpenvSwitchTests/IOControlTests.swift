@@ -84,7 +84,7 @@ import Testing
         let expected: [(Family, String, UInt16, UInt8, UInt16)] = [
             (.control, "ovs_win_control", 17, 1, 9), (.datapath, "ovs_datapath", 18, 2, 9),
             (.packet, "ovs_packet", 19, 1, 12),
-            (.vport, "ovs_vport", 20, 1, 10), (.flow, "ovs_flow", 21, 1, 11), (.netdev, "ovs_win_netdev", 22, 1, 7),
+            (.vport, "ovs_vport", 20, 1, 10), (.flow, "ovs_flow", 21, 1, 11), (.netdev, "ovs_win_netdev", 22, 1, 9),
             (.ctLimit, "ovs_ct_limit", 24, 1, 1), (.meter, "ovs_meter", 25, 1, 9),
         ]
         #expect(Family.all == expected.map(\.0))
