@@ -35,6 +35,8 @@ _Static_assert(sizeof(struct answer_header) == MARTLET_ANSWER_HEADER_SIZE, "an a
 // No device has more; a greeting that says so is not believed.
 #define MOST_OUTPUT ((size_t)16 << 20)
 
+#define GONE "the device has gone away: open it again when it is back"
+
 // How long to wait for room to send, while another thread receives, before looking again whether it still does.
 #define ROOM_MILLISECONDS 20
 
@@ -202,7 +204,7 @@ void connection_end(struct connection *connection, uint32_t status, const char *
 // What the device sends is not to be trusted more than its header: the connection is given up for what is no answer.
 static void deliver(struct connection *connection, size_t length) {
     if (length == 0) {
-        return end_locked(connection, MARTLET_STATUS_NOT_FOUND, "the device has gone away: open it again when it is back");
+        return end_locked(connection, MARTLET_STATUS_NOT_FOUND, GONE);
     }
     struct answer_header header;
     char reason[ERROR_TEXT_SIZE];
@@ -410,6 +412,17 @@ static uint32_t enter(struct connection *connection, struct request *request) {
     return status;
 }
 
+// The device reads no more. What it has answered before is still there to be received. Called with the lock.
+static uint32_t give_up(struct connection *connection, struct request *request) {
+    while (connection->end == MARTLET_STATUS_SUCCESS && !connection->is_receiving && lead(connection, deadline_in(0))) {}
+    hand_on(connection);
+    // Another thread that receives comes to the end by itself.
+    if (!connection->is_receiving) end_locked(connection, MARTLET_STATUS_NOT_FOUND, GONE);
+    if (connection->end != MARTLET_STATUS_SUCCESS) return fail(connection->end, "%s", connection->end_reason);
+    if (!request->has_ended) take_out(connection, find(connection, request->tag));
+    return fail(MARTLET_STATUS_NOT_FOUND, GONE);
+}
+
 // What is left to do when the request was sent, or could not be.
 static uint32_t leave(struct connection *connection, struct request *request, int error) {
     pthread_mutex_lock(&connection->lock);
@@ -424,8 +437,7 @@ static uint32_t leave(struct connection *connection, struct request *request, in
             ? fail(MARTLET_STATUS_INVALID_PARAMETER, "the input is larger than this system lets a datagram be")
             : fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "the system has no memory to send the request");
     } else if (error != 0) {
-        end_locked(connection, MARTLET_STATUS_NOT_FOUND, "the device has gone away: open it again when it is back");
-        status = fail(connection->end, "%s", connection->end_reason);
+        status = give_up(connection, request);
     }
     pthread_mutex_unlock(&connection->lock);
     return status;
