@@ -36,7 +36,7 @@ class Device:
         status, = struct.unpack_from("=I", greeting, 12)
         if status != SUCCESS:
             sys.exit(f"watch: {path} refuses: status 0x{status:08x}")
-        self.largest_input, self.largest_output = struct.unpack_from("=2I", greeting, 24)
+        self.largest_output, = struct.unpack_from("=I", greeting, 28)
         self.tag = 0
         self.pended = None  # the tag of the request that is pended
         self.is_ready = False  # whether it has ended
