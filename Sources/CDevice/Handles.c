@@ -84,7 +84,7 @@ static struct entry *find(martlet_handle handle) {
 
 static struct connection *refuse(martlet_handle handle) {
     martlet_fail(MARTLET_STATUS_INVALID_HANDLE, "%llu is no handle of this process, or it is closed",
-         (unsigned long long)handle);
+                 (unsigned long long)handle);
     return NULL;
 }
 

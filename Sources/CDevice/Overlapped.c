@@ -31,7 +31,7 @@ martlet_overlapped *martlet_overlapped_create(void) {
         free(overlapped);
         char text[128];
         martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there are no descriptors for an overlapped request: %s",
-             strerror_r(error, text, sizeof text));
+                     strerror_r(error, text, sizeof text));
         return NULL;
     }
     overlapped->forks = handle_forks();
@@ -49,7 +49,8 @@ static bool is_own(const martlet_overlapped *overlapped) {
         return false;
     }
     if (overlapped->forks == handle_forks()) return true;
-    martlet_fail(MARTLET_STATUS_INVALID_HANDLE, "the overlapped request is that of the parent of this process: make another");
+    martlet_fail(MARTLET_STATUS_INVALID_HANDLE,
+                 "the overlapped request is that of the parent of this process: make another");
     return false;
 }
 
@@ -72,7 +73,8 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
     uint32_t status = MARTLET_STATUS_SUCCESS;
     if (overlapped->connection != NULL) {
         if (connection_has_ended(overlapped->connection, &overlapped->request)) detach(overlapped);
-        else status = martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request is under way: make another");
+        else status = martlet_fail(MARTLET_STATUS_INVALID_PARAMETER,
+                                   "the overlapped request is under way: make another");
     }
     if (status == MARTLET_STATUS_SUCCESS) {
         overlapped->request = *request;
@@ -81,8 +83,9 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
         struct epoll_event event = {.events = EPOLLIN};
         if (epoll_ctl(overlapped->epoll, EPOLL_CTL_ADD, connection->socket, &event) != 0) {
             char text[128];
-            status = martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "the overlapped request cannot watch the connection: %s",
-                          strerror_r(errno, text, sizeof text));
+            status = martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES,
+                                  "the overlapped request cannot watch the connection: %s",
+                                  strerror_r(errno, text, sizeof text));
         }
     }
     if (status == MARTLET_STATUS_SUCCESS) {
@@ -95,8 +98,8 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
     return status;
 }
 
-// The connection of the request that is under way, or has ended unseen, with a reference for the caller; NULL if there is
-// none.
+// The connection of the request that is under way, or has ended unseen, with a reference for the caller; NULL if there
+// is none.
 static struct connection *connection_of(martlet_overlapped *overlapped) {
     pthread_mutex_lock(&overlapped->lock);
     struct connection *connection = overlapped->connection == NULL ? NULL : connection_retain(overlapped->connection);
