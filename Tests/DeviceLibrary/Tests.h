@@ -32,6 +32,7 @@ void test_signals(void);
 void test_thread_cancellation(void);
 void test_transactions_and_pends(void);
 void test_cancelling_one_of_many(void);
+void test_never_cancelled_by_others(void);
 void test_opening_and_closing(void);
 
 // The same threads with the device at MARTLET_SOCKET.

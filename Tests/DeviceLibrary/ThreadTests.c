@@ -18,6 +18,7 @@
 
 static martlet_handle shared;
 static _Atomic unsigned counter;
+static _Atomic int is_over;
 
 static uint32_t pend(martlet_handle handle, martlet_overlapped *overlapped) {
     uint32_t queue = MARTLET_QUEUE_EVENT;
@@ -107,6 +108,7 @@ static void *wait_shortly(void *argument) {
     counter++;
     CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, 30 + 20 * index), MARTLET_STATUS_PENDING);
     counter++;
+    while (!is_over) usleep(1000);
     CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, -1), MARTLET_STATUS_CANCELLED);
     martlet_overlapped_destroy(overlapped);
     return NULL;
@@ -118,25 +120,27 @@ static void *wait_for_pend(void *argument) {
     return NULL;
 }
 
-// The leaders give up one after the other; whoever is left receives.
+// The leaders give up one after the other; the one that is left receives.
 void test_lead_is_handed_on(void) {
     server_start(serve_well);
     shared = martlet_device_open(server_path);
     pthread_t threads[3], waiting;
     counter = 0;
+    is_over = 0;
     start(threads, 3, wait_shortly);
     while (counter < 3) usleep(100);
     _Atomic int is_done = 0;
     CHECK(pthread_create(&waiting, NULL, wait_for_pend, &is_done) == 0);
     while (counter < 6) usleep(100);
     usleep(20000);
-    // Its answer wakes it, whichever of the four receives; the request is sent without waiting.
+    // Only that thread waits now; the request that ends its own is sent without waiting.
     martlet_overlapped *raise = martlet_overlapped_create();
     CHECK_EQUAL(martlet_device_control(shared, TEST_RAISE, NULL, 0, NULL, 0, NULL, raise), MARTLET_STATUS_PENDING);
     for (int attempt = 0; !is_done && attempt < 5000; attempt++) usleep(1000);
     CHECK(is_done);
     CHECK(pthread_join(waiting, NULL) == 0);
     martlet_device_close(shared);
+    is_over = 1;
     join(threads, 3);
     martlet_overlapped_destroy(raise);
     server_stop();
@@ -155,6 +159,15 @@ static void *transact_many(void *argument) {
         CHECK_EQUAL(information, 4 * words);
         CHECK(memcmp(input, output, 4 * words) == 0);
     }
+    return NULL;
+}
+
+static void *raise_later(void *argument) {
+    sigset_t signals;
+    sigfillset(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    usleep(10000);
+    CHECK_EQUAL(plain(*(martlet_handle *)argument, TEST_RAISE), MARTLET_STATUS_SUCCESS);
     return NULL;
 }
 
@@ -177,6 +190,13 @@ void test_signals(void) {
         CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, 5), MARTLET_STATUS_PENDING);
         clock_gettime(CLOCK_MONOTONIC, &end);
         CHECK((end.tv_sec - begin.tv_sec) * 1000000000LL + end.tv_nsec - begin.tv_nsec >= 5000000);
+        // This thread, which gets the signals, waits without a timeout, and receives.
+        if (turn % 10 == 0) {
+            pthread_t raising;
+            CHECK(pthread_create(&raising, NULL, raise_later, &handle) == 0);
+            CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, -1), MARTLET_STATUS_SUCCESS);
+            CHECK(pthread_join(raising, NULL) == 0);
+        }
         martlet_overlapped_destroy(overlapped);
         martlet_device_close(handle);
     }
@@ -266,8 +286,6 @@ void test_transactions_and_pends(void) {
     server_stop();
 }
 
-static _Atomic int is_over;
-
 // Each cancels only its own, so what is pended here is never cancelled by the others' work.
 static void *pend_in_vain(void *argument) {
     (void)argument;
@@ -300,6 +318,50 @@ void test_cancelling_one_of_many(void) {
     CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, 0), MARTLET_STATUS_PENDING);
     CHECK_EQUAL(plain(shared, TEST_RAISE), MARTLET_STATUS_SUCCESS);
     CHECK_EQUAL(martlet_overlapped_result(overlapped, NULL, 0), MARTLET_STATUS_SUCCESS);
+    martlet_overlapped_destroy(overlapped);
+    martlet_device_close(shared);
+    server_stop();
+}
+
+static void *cancel_own(void *argument) {
+    (void)argument;
+    martlet_overlapped *overlapped = martlet_overlapped_create();
+    while (!is_over) {
+        CHECK_EQUAL(pend(shared, overlapped), MARTLET_STATUS_PENDING);
+        CHECK_EQUAL(martlet_overlapped_cancel(overlapped), MARTLET_STATUS_SUCCESS);
+        martlet_overlapped_result(overlapped, NULL, -1);
+    }
+    martlet_overlapped_destroy(overlapped);
+    return NULL;
+}
+
+static void *raise_always(void *argument) {
+    (void)argument;
+    while (!is_over) CHECK_EQUAL(plain(shared, TEST_RAISE), MARTLET_STATUS_SUCCESS);
+    return NULL;
+}
+
+// One that nobody cancels ends well, or was not pended: whatever others cancel, and whenever what they cancel ends.
+void test_never_cancelled_by_others(void) {
+    server_start(serve_well);
+    shared = martlet_device_open(server_path);
+    is_over = 0;
+    pthread_t cancelling[3], raising;
+    start(cancelling, 3, cancel_own);
+    start(&raising, 1, raise_always);
+    martlet_overlapped *overlapped = martlet_overlapped_create();
+    unsigned pended = 0;
+    for (int turn = 0; turn < 6000; turn++) {
+        CHECK_EQUAL(pend(shared, turn % 2 == 0 ? overlapped : NULL) == MARTLET_STATUS_CANCELLED, 0);
+        if (turn % 2 != 0) continue;
+        uint32_t status = martlet_overlapped_result(overlapped, NULL, -1);
+        CHECK(status == MARTLET_STATUS_SUCCESS || status == MARTLET_STATUS_DEVICE_BUSY);
+        pended += status == MARTLET_STATUS_SUCCESS;
+    }
+    CHECK(pended > 0);
+    is_over = 1;
+    join(cancelling, 3);
+    join(&raising, 1);
     martlet_overlapped_destroy(overlapped);
     martlet_device_close(shared);
     server_stop();

@@ -22,7 +22,8 @@ static const struct {
     TEST(handles) TEST(inputs_and_outputs) TEST(overlapped) TEST(cancelling) TEST(closing_with_pended_requests)
     TEST(destroying) TEST(timeouts) TEST(flood) TEST(forks) TEST(descriptors)
     TEST(closing_while_others_wait) TEST(another_thread_takes_the_answer) TEST(lead_is_handed_on) TEST(signals)
-    TEST(thread_cancellation) TEST(transactions_and_pends) TEST(cancelling_one_of_many) TEST(opening_and_closing)
+    TEST(thread_cancellation) TEST(transactions_and_pends) TEST(cancelling_one_of_many)
+    TEST(never_cancelled_by_others) TEST(opening_and_closing)
     TEST(real_device)
 };
 
