@@ -29,6 +29,13 @@ let package = Package(
                 .product(name: "Doors", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
                 .product(name: "Netlink", package: "martlet"),
             ]),
+        // Requests without Netlink beside those with it. Run by scripts/plain-requests.
+        .executableTarget(
+            name: "PlainRequests",
+            dependencies: [
+                .product(name: "DPIF", package: "martlet"), .product(name: "Doors", package: "martlet"),
+                .product(name: "OpenvSwitch", package: "martlet"), .product(name: "Netlink", package: "martlet"),
+            ]),
         // `make bench`.
         .executableTarget(
             name: "Control",

@@ -27,7 +27,7 @@ struct SocketFile: Sendable {
         _ path: String, _ address: UnixSocketAddress, _ group: UInt32, _ mode: mode_t
     ) throws(LinuxError) -> Result<(UnixSocket, SocketFile), DoorError> {
         let directory = directory(of: path)
-        if path == UnixSocketDoor.defaultPath { try makeDirectory(directory) }
+        if [UnixSocketDoor.defaultPath, LegacyDoor.defaultPath].contains(path) { try makeDirectory(directory) }
         // The directory is locked until the socket listens: of two processes that find a socket left behind, one wins.
         // The lock goes with its descriptor.
         let lock = Descriptor(

@@ -85,6 +85,10 @@ enum DeviceNumbers {
             "UnixSocketDoor.defaultPath", "MARTLET_DEVICE_PATH", string: UnixSocketDoor.defaultPath,
             "Where a datapath listens unless it was told otherwise."),
         Number(
+            "LegacyDoor.defaultPath", "MARTLET_LEGACY_DEVICE_PATH", string: LegacyDoor.defaultPath,
+            "The same for the legacy device, which takes no Netlink."),
+        Number("LegacyStatistics.size", "MARTLET_STATISTICS_SIZE", LegacyStatistics.size),
+        Number(
             "DoorGreeting.magic", "MARTLET_GREETING_MAGIC",
             string: String(decoding: DoorGreeting.magic.dropLast(), as: UTF8.self),
             "The greeting begins with this and its zero: 8 bytes."),
@@ -125,6 +129,9 @@ enum DeviceNumbers {
         code("pend", "PEND", .pend, "Input is a queue; no output. Ends when that queue is not empty."),
         code("cancel", "CANCEL", .cancel, "No input, no output. The pended request ends as cancelled."),
         code("getVersion", "GET_VERSION", .getVersion, "No input; output is the interface's version, a u32."),
+        code(
+            "getStatistics", "GET_STATISTICS", .getStatistics,
+            "No input; output is what docs/device.md says. Of the legacy device."),
         code("netlinkOpen", "NETLINK_OPEN", .netlinkOpen, "This and those below are of the Netlink door."),
         code("netlinkBind", "NETLINK_BIND", .netlinkBind, ""),
         code("netlinkSend", "NETLINK_SEND", .netlinkSend, ""),

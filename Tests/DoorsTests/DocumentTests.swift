@@ -59,6 +59,20 @@ extension DoorsTests {
             }
         }
 
+        @Test func everyCommandIsThereAndNoOther() {
+            let rows = CommandRule.all.map { rule in
+                let ways = [(DeviceOperations.transact, "transact"), (.dump, "dump"), (.write, "write")]
+                    .filter { rule.operations.contains($0.0) }.map(\.1).joined(separator: ", ")
+                return "| `\(rule.family.name)` | \(rule.command) \(rule.name) | \(ways) "
+                    + "| \(rule.isRead ? "read" : "change") | \(rule.isOfHandle ? "0" : "any") |"
+            }
+            for row in rows { #expect(hasRow(row), "\(row)") }
+            let documented = lines.filter {
+                $0.hasPrefix("| `ovs_") && ($0.hasSuffix("| 0 |") || $0.hasSuffix("| any |"))
+            }
+            #expect(documented.count == rows.count)
+        }
+
         @Test func theSmallestBuffersAreThoseOfTheDocument() throws {
             let bed = try DoorBed()
             let client = try bed.raw()
@@ -80,6 +94,38 @@ extension DoorsTests {
                 checked += 1
             }
             #expect(checked == 12)
+        }
+
+        @Test func theLegacyDeviceIsDescribed() throws {
+            let section = try #require(document.components(separatedBy: "## The legacy device\n").last)
+            let end = try #require(section.components(separatedBy: "\n## ").first)
+            for code in IOControlCode.legacy {
+                #expect(end.contains("| `\(hex(code.rawValue))` | \(code.name) |"), "\(code.name)")
+            }
+            #expect(end.contains("`\(LegacyDoor.defaultPath)`"))
+            #expect(end.contains("| 0 | 4 | size of the structure: \(LegacyStatistics.size) |"))
+        }
+
+        @Test func theTestsItNamesAreThere() throws {
+            let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            var source = ""
+            for directory in ["DeviceTests", "DoorsTests"] {
+                let folder = tests.appendingPathComponent(directory)
+                for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
+                    source += try String(contentsOf: file, encoding: .utf8)
+                }
+            }
+            let part = try #require(document.components(separatedBy: "### What the driver did badly\n").last)
+            var named = 0
+            for row in part.components(separatedBy: "\n") where row.hasPrefix("| ") && row.hasSuffix("` |") {
+                let cell = try #require(row.components(separatedBy: " | ").last)
+                for name in cell.components(separatedBy: "`").filter({ $0.count > 2 }) {
+                    let function = try #require(name.components(separatedBy: ".").last)
+                    #expect(source.contains("func \(function)("), "\(function)")
+                    named += 1
+                }
+            }
+            #expect(named > 20)
         }
 
         @Test func thePathAndTheLimitsAreThose() {

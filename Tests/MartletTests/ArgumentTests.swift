@@ -46,6 +46,7 @@ import Testing
     @Test func takesDaemonOptions() throws {
         let run = try parse(["run"], as: RunCommand.self)
         #expect(run.options.socket == nil && !run.options.openReading && run.options.workers == nil)
+        #expect(run.options.legacySocket == nil && !run.options.noLegacySocket)
         let up = try parse(
             [
                 "up", "br0", "eth0", "eth1", "--match", "vnet*", "--age", "60", "--idle", "0.5", "--workers", "3",
@@ -53,6 +54,25 @@ import Testing
             ], as: UpCommand.self)
         #expect(up.bridge == "br0" && up.ports == ["eth0", "eth1"] && up.pattern == "vnet*" && up.noSocket && up.json)
         #expect(up.age == 60 && up.idle == 0.5 && up.options.workers == 3)
+    }
+
+    @Test func servesStatisticsBesideTheUsualSocketOrWhereItIsTold() throws {
+        func path(_ arguments: [String], beside socket: String) throws -> String? {
+            try parse(["run"] + arguments, as: RunCommand.self).options.legacyPath(beside: socket)
+        }
+        #expect(try path([], beside: "/run/martlet/device.sock") == "/run/martlet/legacy.sock")
+        #expect(try path([], beside: "/tmp/other.sock") == nil)
+        #expect(try path(["--no-legacy-socket"], beside: "/run/martlet/device.sock") == nil)
+        for socket in ["/run/martlet/device.sock", "/tmp/other.sock"] {
+            #expect(try path(["--legacy-socket", "/tmp/l.sock"], beside: socket) == "/tmp/l.sock")
+            #expect(throws: CommandError.self) { _ = try path(["--legacy-socket", socket], beside: socket) }
+        }
+        for arguments in [
+            ["run", "--legacy-socket", "/l", "--no-legacy-socket"],
+            ["up", "br0", "--no-socket", "--legacy-socket", "/l"],
+        ] {
+            #expect(throws: (any Error).self) { _ = try Martlet.parseAsRoot(arguments) }
+        }
     }
 
     @Test func choosesTopics() throws {

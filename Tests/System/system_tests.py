@@ -4,6 +4,9 @@ import json
 import os
 import re
 import signal
+import socket
+import stat
+import struct
 import subprocess
 import time
 import unittest
@@ -325,6 +328,40 @@ class Run(SystemTest):
         self.assertEqual(change.returncode, 1)
         self.assertIn("not permitted", change.stderr)
         self.assertIn("system@dp0", world.dpctl("dump-dps").stdout)
+
+    def test_statistics_without_netlink(self):
+        world = self.world
+        path = os.path.join(world.directory, "legacy.sock")
+        group = 4242
+        daemon = world.daemon("run", "--legacy-socket", path, "--group", str(group))
+        wait_until("the second socket is there", lambda: os.path.exists(path))
+        status = os.stat(path)
+        self.assertEqual((status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)), (os.geteuid(), group, 0o660))
+        world.dpctl("add-dp", "dp0")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(path)
+            self.assertEqual(client.recv(64)[:8], b"MARTLET\0")
+            client.send(struct.pack("=4I", 1, 0xAFC86080, 4096, 0))
+            tag, result, information, length = struct.unpack_from("=4I", answer := client.recv(4096))
+            self.assertEqual((tag, result, information, length), (1, 0, 88, 88))
+            size, version, uptime, datapaths, vports = struct.unpack_from("=2I3Q", answer, 16)
+            self.assertEqual((size, version, datapaths, vports), (88, 1, 1, 1))
+            self.assertLess(uptime, 60_000)
+        # A Netlink client at the wrong socket is told so.
+        wrong = run(MARTLET, "dpctl", "--socket", path, "show", check=False)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("no such I/O control", wrong.stderr)
+        second = world.start("run", "--socket", world.socket + "2", "--legacy-socket", path)
+        self.assertIn(f"serves {path}", second.communicate(timeout=10)[0])
+        self.assertFalse(os.path.exists(world.socket + "2"))
+        code, out = world.end(daemon)
+        self.assertEqual(code, 0)
+        self.assertEqual(out, f"martlet: the datapath listens at {world.socket}\n"
+                         f"martlet: statistics without Netlink are at {path}\n")
+        self.assertFalse(os.path.exists(path))
+        # For a socket of another name there is none unless it is asked for.
+        world.daemon("run")
+        self.assertEqual(os.listdir(world.directory), ["device.sock"])
 
     def test_killed_clients_leave_nothing(self):
         world = self.world

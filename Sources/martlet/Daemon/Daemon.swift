@@ -10,6 +10,7 @@ final class Daemon {
     private let sw: Switch
     let device: Device
     private var door: UnixSocketDoor?
+    private var legacyDoor: LegacyDoor?
     private var isStopped = false
 
     /// - Parameter workers: threads that forward packets; nil for one on each processor, but two at most.
@@ -28,16 +29,22 @@ final class Daemon {
     }
 
     /// Lets clients in.
-    func openDoor(path: String, options: UnixSocketDoor.Options) throws(CommandError) {
-        do { door = try UnixSocketDoor(device: device, path: path, options: options) } catch {
-            throw CommandError(error.message)
-        }
+    /// - Parameter legacyPath: where the legacy device is served; nil for nowhere.
+    func openDoor(
+        path: String, legacyPath: String?, options: UnixSocketDoor.Options
+    ) throws(CommandError) {
+        do throws(DoorError) {
+            door = try UnixSocketDoor(device: device, path: path, options: options)
+            guard let legacyPath else { return }
+            legacyDoor = try LegacyDoor(device: LegacyDevice(beside: device), path: legacyPath, options: options)
+        } catch { throw CommandError(error.message) }
     }
 
     /// Closes the door, deletes all datapaths and gives every interface back as it was found. May be called twice.
     func stop() {
         guard !isStopped else { return }
         isStopped = true
+        legacyDoor?.stop()
         door?.stop()
         sw.shutDown()
         host.shutdown()

@@ -10,6 +10,19 @@ struct DaemonOptions: ParsableArguments {
             valueName: "path"))
     var socket: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where clients read statistics without Netlink.",
+            discussion: """
+                Without it \(LegacyDoor.defaultPath) if the datapath's socket is \(Host.defaultSocket), and nowhere \
+                otherwise.
+                """,
+            valueName: "path"))
+    var legacySocket: String?
+
+    @Flag(help: "Do not serve statistics without Netlink.")
+    var noLegacySocket = false
+
     @Option(help: ArgumentHelp("Members of this group may change the datapath too.", valueName: "name"))
     var group: String?
 
@@ -26,6 +39,20 @@ struct DaemonOptions: ParsableArguments {
         if let workers, !(1...Self.maximumWorkers).contains(workers) {
             throw ValidationError("--workers must be 1 to \(Self.maximumWorkers).")
         }
+        guard legacySocket == nil || !noLegacySocket else {
+            throw ValidationError("--legacy-socket and --no-legacy-socket do not go together.")
+        }
+    }
+
+    /// Where the legacy device is to be served beside a datapath at `path`; nil for nowhere.
+    func legacyPath(beside path: String) throws(CommandError) -> String? {
+        if noLegacySocket { return nil }
+        guard let legacySocket else { return path == Host.defaultSocket ? LegacyDoor.defaultPath : nil }
+        guard Host.absolutePath(legacySocket) != Host.absolutePath(path) else {
+            throw CommandError(
+                "\(legacySocket) is the datapath's own socket", advice: "choose another path for --legacy-socket")
+        }
+        return legacySocket
     }
 
     func doorOptions() throws(CommandError) -> UnixSocketDoor.Options {

@@ -10,7 +10,7 @@ struct RunCommand: AsyncParsableCommand {
             NOTIFY_SOCKET is told when clients can connect.
 
               martlet run --group netdev
-              martlet run --socket /tmp/martlet.sock --open-reading
+              martlet run --socket /tmp/martlet.sock --open-reading --legacy-socket /tmp/martlet-legacy.sock
             """)
 
     @OptionGroup var options: DaemonOptions
@@ -20,11 +20,13 @@ struct RunCommand: AsyncParsableCommand {
         let output = DescriptorOutput.standard
         let doorOptions = try options.doorOptions()
         let path = Host.socketPath(options.socket)
+        let legacyPath = try options.legacyPath(beside: path)
         let daemon = try Daemon(workers: options.workers)
         defer { daemon.stop() }
-        try daemon.openDoor(path: path, options: doorOptions)
+        try daemon.openDoor(path: path, legacyPath: legacyPath, options: doorOptions)
         // Without a reader of its line the datapath is as useful.
         try? output.writeLine("martlet: the datapath listens at \(path)")
+        if let legacyPath { try? output.writeLine("martlet: statistics without Netlink are at \(legacyPath)") }
         ServiceManager.notify("READY=1\nSTATUS=listening at \(path)")
         for await _ in signals { break }
         ServiceManager.notify("STOPPING=1")

@@ -46,11 +46,16 @@ struct UpCommand: AsyncParsableCommand {
         for (name, value) in [("--age", age), ("--idle", idle)] where !(value > 0 && value <= 1e9) {
             throw ValidationError("\(name) must be more than 0 seconds.")
         }
+        guard !noSocket || options.legacySocket == nil else {
+            throw ValidationError("--no-socket and --legacy-socket do not go together.")
+        }
     }
 
     func run() async throws {
         let signals = Signals.untilEnd()
         let doorOptions = try options.doorOptions()
+        let path = Host.socketPath(options.socket)
+        let legacyPath = try options.legacyPath(beside: path)
         let daemon = try Daemon(workers: options.workers)
         let raised = RaisedInterfaces()
         defer {
@@ -61,7 +66,7 @@ struct UpCommand: AsyncParsableCommand {
         do { datapath = try NetlinkDPIF.create(bridge, over: daemon.device) } catch {
             throw CommandError("making the datapath \(bridge) failed", error)
         }
-        if !noSocket { try daemon.openDoor(path: Host.socketPath(options.socket), options: doorOptions) }
+        if !noSocket { try daemon.openDoor(path: path, legacyPath: legacyPath, options: doorOptions) }
 
         var configuration = LearningBridge.Configuration(ports: ports, pattern: pattern.map { NamePattern($0) })
         configuration.ageingTime = .seconds(age)

@@ -11,6 +11,9 @@
 
 /* Where a datapath listens unless it was told otherwise. */
 #define MARTLET_DEVICE_PATH "/run/martlet/device.sock"
+/* The same for the legacy device, which takes no Netlink. */
+#define MARTLET_LEGACY_DEVICE_PATH "/run/martlet/legacy.sock"
+#define MARTLET_STATISTICS_SIZE 88u
 /* The greeting begins with this and its zero: 8 bytes. */
 #define MARTLET_GREETING_MAGIC "MARTLET"
 #define MARTLET_GREETING_VERSION 1u
@@ -57,6 +60,8 @@
 #define MARTLET_IOCTL_CANCEL 0xafc8600cu
 /* No input; output is the interface's version, a u32. */
 #define MARTLET_IOCTL_GET_VERSION 0xafc86010u
+/* No input; output is what docs/device.md says. Of the legacy device. */
+#define MARTLET_IOCTL_GET_STATISTICS 0xafc86080u
 /* This and those below are of the Netlink door. */
 #define MARTLET_IOCTL_NETLINK_OPEN 0xafc86040u
 #define MARTLET_IOCTL_NETLINK_BIND 0xafc86044u
@@ -124,7 +129,7 @@
 #define MARTLET_FAMILY_NETDEV 22u
 #define MARTLET_FAMILY_NETDEV_NAME "ovs_win_netdev"
 #define MARTLET_FAMILY_NETDEV_VERSION 1u
-#define MARTLET_FAMILY_METER 23u
+#define MARTLET_FAMILY_METER 25u
 #define MARTLET_FAMILY_METER_NAME "ovs_meter"
 #define MARTLET_FAMILY_METER_VERSION 1u
 #define MARTLET_FAMILY_CT_LIMIT 24u
