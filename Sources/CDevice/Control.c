@@ -5,6 +5,12 @@
 #include "Handles.h"
 #include "Overlapped.h"
 
+// What the header says of bytes that the device makes or takes.
+_Static_assert(sizeof(struct martlet_statistics) == MARTLET_STATISTICS_SIZE, "the statistics have fixed places");
+_Static_assert(sizeof(struct martlet_subscription) == MARTLET_SUBSCRIPTION_SIZE, "a subscription is three numbers");
+_Static_assert(sizeof(struct martlet_cursor) == MARTLET_CURSOR_SIZE, "a cursor has a fixed size");
+_Static_assert(sizeof(struct martlet_message) == 24, "attributes begin at byte 24");
+
 // MARK: A thread that is cancelled inside one of these would leave the others without a leader, or keep what it holds.
 
 static martlet_handle open_at(const char *path) {

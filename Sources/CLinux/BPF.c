@@ -57,6 +57,13 @@ int clinux_bpf_link_tcx(int program, uint32_t ifindex, uint32_t attach_type, uin
     return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof attributes);
 }
 
+int clinux_bpf_link_detach(int link) {
+    struct {
+        uint32_t link;
+    } attributes = {.link = (uint32_t)link};
+    return (int)syscall(SYS_bpf, BPF_LINK_DETACH, &attributes, sizeof attributes);
+}
+
 int clinux_bpf_query_tcx(
     uint32_t ifindex, uint32_t attach_type, uint32_t *identifiers, uint32_t *count, uint64_t *revision) {
     struct query attributes;

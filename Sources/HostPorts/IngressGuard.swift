@@ -42,6 +42,9 @@ struct IngressGuard: ~Copyable, Sendable {
         } catch { throw PortError(errno: EIO, message: "\(purpose): \(error)") }
     }
 
+    /// Takes the program off at once: a copy of the descriptor may be open for a moment in a process that is being forked.
+    deinit { _ = Syscall.raw { clinux_bpf_link_detach(link.raw) } }
+
     /// Whether a guard, of whatever process, holds the interface.
     static func holds(_ ifindex: Int32) -> Bool {
         guard let chain = try? programs(at: UInt32(bitPattern: ifindex), "") else { return false }

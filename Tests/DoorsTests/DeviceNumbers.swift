@@ -77,6 +77,7 @@ enum DeviceNumbers {
             Section(title: "Commands of the netdev family.", numbers: netdevCommands),
             Section(title: "Attributes of the netdev family.", numbers: netdevAttributes),
             Section(title: "Bits of MARTLET_NETDEV_ATTR_FLAGS.", numbers: interfaceFlags),
+            Section(title: "Bits of MARTLET_NETDEV_ATTR_CHANGES.", numbers: interfaceChanges),
         ]
     }
 
@@ -84,6 +85,10 @@ enum DeviceNumbers {
         Number(
             "UnixSocketDoor.defaultPath", "MARTLET_DEVICE_PATH", string: UnixSocketDoor.defaultPath,
             "Where a datapath listens unless it was told otherwise."),
+        Number(
+            "LegacyDoor.defaultPath", "MARTLET_LEGACY_DEVICE_PATH", string: LegacyDoor.defaultPath,
+            "The same for the legacy device, which takes no Netlink."),
+        Number("LegacyStatistics.size", "MARTLET_STATISTICS_SIZE", LegacyStatistics.size),
         Number(
             "DoorGreeting.magic", "MARTLET_GREETING_MAGIC",
             string: String(decoding: DoorGreeting.magic.dropLast(), as: UTF8.self),
@@ -125,6 +130,9 @@ enum DeviceNumbers {
         code("pend", "PEND", .pend, "Input is a queue; no output. Ends when that queue is not empty."),
         code("cancel", "CANCEL", .cancel, "No input, no output. The pended request ends as cancelled."),
         code("getVersion", "GET_VERSION", .getVersion, "No input; output is the interface's version, a u32."),
+        code(
+            "getStatistics", "GET_STATISTICS", .getStatistics,
+            "No input; output is struct martlet_statistics. Of the legacy device alone."),
         code("netlinkOpen", "NETLINK_OPEN", .netlinkOpen, "This and those below are of the Netlink door."),
         code("netlinkBind", "NETLINK_BIND", .netlinkBind, ""),
         code("netlinkSend", "NETLINK_SEND", .netlinkSend, ""),
@@ -269,6 +277,12 @@ enum DeviceNumbers {
         netdev("mtu", "MTU", NetdevAttribute.mtu, "u32."),
         netdev("flags", "FLAGS", NetdevAttribute.flags, "u32: MARTLET_NETDEV_FLAG_*."),
         netdev("ifindex", "IFINDEX", NetdevAttribute.ifindex, "u32."),
+        netdev(
+            "changes", "CHANGES", NetdevAttribute.changes,
+            "Of an event: u32, what has happened: MARTLET_NETDEV_CHANGE_*."),
+        netdev(
+            "formerName", "FORMER_NAME", NetdevAttribute.formerName,
+            "Of an event with MARTLET_NETDEV_CHANGE_RENAMED: the name before."),
     ]
 
     private static func flag(_ swift: String, _ name: String, _ value: InterfaceFlags, _ comment: String) -> Number {
@@ -280,6 +294,23 @@ enum DeviceNumbers {
         flag("promiscuous", "PROMISCUOUS", .promiscuous, "It takes frames for all addresses."),
         flag("carrier", "CARRIER", .carrier, "The link is there."),
         flag("ethernet", "ETHERNET", .ethernet, "It is Ethernet and may become a vport."),
+    ]
+
+    private static func change(_ swift: String, _ name: String, _ value: InterfaceChanges, _ comment: String) -> Number
+    {
+        Number("InterfaceChanges.\(swift)", "MARTLET_NETDEV_CHANGE_\(name)", value.rawValue, comment)
+    }
+
+    private static let interfaceChanges = [
+        change("connected", "CONNECTED", .connected, "It was switched on."),
+        change("disconnected", "DISCONNECTED", .disconnected, "It was switched off."),
+        change("linkUp", "LINK_UP", .linkUp, "The link has come."),
+        change("linkDown", "LINK_DOWN", .linkDown, "The link has gone."),
+        change("macAddress", "MAC_ADDRESS", .macAddress, "It has another MAC address."),
+        change("mtu", "MTU", .mtu, "It has another MTU."),
+        change("created", "CREATED", .created, "It has come."),
+        change("deleted", "DELETED", .deleted, "It has gone, or moved to another network namespace."),
+        change("renamed", "RENAMED", .renamed, "It has another name."),
     ]
 }
 

@@ -21,6 +21,9 @@ int clinux_bpf_load_return(int32_t value, const char *name, const char *license)
 // Fails with ESTALE if the hook has changed since `revision`; 0 takes any.
 int clinux_bpf_link_tcx(int program, uint32_t ifindex, uint32_t attach_type, uint64_t revision);
 
+// Takes a link's program off, although the link's descriptor is still open somewhere (BPF_LINK_DETACH).
+int clinux_bpf_link_detach(int link);
+
 // The IDs of the programs at an interface's TCX hook (BPF_PROG_QUERY). `count` is the array's size before and the
 // number of programs after the call.
 int clinux_bpf_query_tcx(

@@ -11,6 +11,9 @@
 
 /* Where a datapath listens unless it was told otherwise. */
 #define MARTLET_DEVICE_PATH "/run/martlet/device.sock"
+/* The same for the legacy device, which takes no Netlink. */
+#define MARTLET_LEGACY_DEVICE_PATH "/run/martlet/legacy.sock"
+#define MARTLET_STATISTICS_SIZE 88u
 /* The greeting begins with this and its zero: 8 bytes. */
 #define MARTLET_GREETING_MAGIC "MARTLET"
 #define MARTLET_GREETING_VERSION 1u
@@ -57,6 +60,8 @@
 #define MARTLET_IOCTL_CANCEL 0xafc8600cu
 /* No input; output is the interface's version, a u32. */
 #define MARTLET_IOCTL_GET_VERSION 0xafc86010u
+/* No input; output is struct martlet_statistics. Of the legacy device alone. */
+#define MARTLET_IOCTL_GET_STATISTICS 0xafc86080u
 /* This and those below are of the Netlink door. */
 #define MARTLET_IOCTL_NETLINK_OPEN 0xafc86040u
 #define MARTLET_IOCTL_NETLINK_BIND 0xafc86044u
@@ -124,7 +129,7 @@
 #define MARTLET_FAMILY_NETDEV 22u
 #define MARTLET_FAMILY_NETDEV_NAME "ovs_win_netdev"
 #define MARTLET_FAMILY_NETDEV_VERSION 1u
-#define MARTLET_FAMILY_METER 23u
+#define MARTLET_FAMILY_METER 25u
 #define MARTLET_FAMILY_METER_NAME "ovs_meter"
 #define MARTLET_FAMILY_METER_VERSION 1u
 #define MARTLET_FAMILY_CT_LIMIT 24u
@@ -215,6 +220,10 @@
 #define MARTLET_NETDEV_ATTR_FLAGS 6u
 /* u32. */
 #define MARTLET_NETDEV_ATTR_IFINDEX 7u
+/* Of an event: u32, what has happened: MARTLET_NETDEV_CHANGE_*. */
+#define MARTLET_NETDEV_ATTR_CHANGES 8u
+/* Of an event with MARTLET_NETDEV_CHANGE_RENAMED: the name before. */
+#define MARTLET_NETDEV_ATTR_FORMER_NAME 9u
 
 /* Bits of MARTLET_NETDEV_ATTR_FLAGS. */
 
@@ -226,5 +235,26 @@
 #define MARTLET_NETDEV_FLAG_CARRIER 4u
 /* It is Ethernet and may become a vport. */
 #define MARTLET_NETDEV_FLAG_ETHERNET 8u
+
+/* Bits of MARTLET_NETDEV_ATTR_CHANGES. */
+
+/* It was switched on. */
+#define MARTLET_NETDEV_CHANGE_CONNECTED 1u
+/* It was switched off. */
+#define MARTLET_NETDEV_CHANGE_DISCONNECTED 2u
+/* The link has come. */
+#define MARTLET_NETDEV_CHANGE_LINK_UP 4u
+/* The link has gone. */
+#define MARTLET_NETDEV_CHANGE_LINK_DOWN 8u
+/* It has another MAC address. */
+#define MARTLET_NETDEV_CHANGE_MAC_ADDRESS 16u
+/* It has another MTU. */
+#define MARTLET_NETDEV_CHANGE_MTU 32u
+/* It has come. */
+#define MARTLET_NETDEV_CHANGE_CREATED 64u
+/* It has gone, or moved to another network namespace. */
+#define MARTLET_NETDEV_CHANGE_DELETED 128u
+/* It has another name. */
+#define MARTLET_NETDEV_CHANGE_RENAMED 256u
 
 #endif

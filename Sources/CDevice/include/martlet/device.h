@@ -57,6 +57,24 @@ struct martlet_cursor {
     uint32_t opaque[MARTLET_CURSOR_SIZE / 4];
 };
 
+/* Output of MARTLET_IOCTL_GET_STATISTICS, which the legacy device has (MARTLET_LEGACY_DEVICE_PATH). A later version is longer
+ * and keeps what is here where it is.
+ */
+struct martlet_statistics {
+    uint32_t size;    /* bytes that the device has to tell */
+    uint32_t version; /* 1 */
+    uint64_t uptime;  /* milliseconds since the device was made */
+    uint64_t datapaths;
+    uint64_t vports;
+    uint64_t flows;
+    uint64_t masks;
+    uint64_t hit;    /* packets that matched a flow */
+    uint64_t missed; /* packets that matched none */
+    uint64_t lost;   /* upcalls that were lost */
+    uint64_t handles;
+    uint64_t legacy_handles;
+};
+
 /* A handle: a number that the same process never gets again. 0 is no handle.
  *
  * Any thread may use it at any time, also several at once. Using it after it was closed fails with
