@@ -86,6 +86,16 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
+        // The rules of the device as a C program drives them, and the test that runs them on every way to it.
+        .target(
+            name: "CDeviceConformance", path: "Tests/DeviceConformance", cSettings: [.define("_GNU_SOURCE")]),
+        .testTarget(
+            name: "DeviceConformanceTests",
+            dependencies: [
+                "CDeviceConformance", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket",
+                "Doors",
+            ],
+            swiftSettings: house),
         .testTarget(
             name: "DoorsTests",
             dependencies: [
@@ -94,5 +104,6 @@ let package = Package(
             ],
             swiftSettings: house),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
 )
