@@ -45,6 +45,8 @@ let package = Package(
             name: "HostPorts",
             dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Packets", "Datapath"],
             swiftSettings: house),
+        // The client library for programs in C. Nothing in the product uses it; scripts/build-device-library builds it.
+        .target(name: "CDevice"),
         .target(
             name: "Doors",
             dependencies: ["CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket"],
@@ -99,8 +101,8 @@ let package = Package(
         .testTarget(
             name: "DoorsTests",
             dependencies: [
-                "CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket", "DPIF",
-                "Doors",
+                "CDevice", "CLinux", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket",
+                "DPIF", "Doors",
             ],
             swiftSettings: house),
     ],

@@ -34,6 +34,29 @@ extern "C" {
 /* What came over the socket is not what a device sends. The connection is given up. */
 #define MARTLET_STATUS_PROTOCOL_ERROR 0xc0000186u
 
+/* What inputs and outputs begin with. */
+
+/* Of every message: 24 bytes; the attributes are behind it. */
+struct martlet_message {
+    struct nlmsghdr netlink;
+    struct genlmsghdr generic;
+    struct ovs_header datapath;
+};
+
+/* Input of MARTLET_IOCTL_SUBSCRIBE. */
+struct martlet_subscription {
+    uint32_t queue; /* MARTLET_QUEUE_* */
+    uint32_t group; /* MARTLET_GROUP_*; without meaning for packets */
+    uint32_t join;  /* 1 to join, 0 to leave */
+};
+
+/* In front of the request and of the messages of MARTLET_IOCTL_DUMP. All zero begins a dump, and all zero in an output
+ * says that the dump is complete; what else is inside is the device's business.
+ */
+struct martlet_cursor {
+    uint32_t opaque[MARTLET_CURSOR_SIZE / 4];
+};
+
 /* A handle: a number that the same process never gets again. 0 is no handle.
  *
  * Any thread may use it at any time, also several at once. Using it after it was closed fails with
