@@ -4,7 +4,8 @@ import Synchronization
 /// A datapath as the control thread knows it: vports, flows and settings. Belongs to the switch's lock.
 @safe
 public final class Datapath {
-    public let name: String
+    /// That of its LOCAL port.
+    public internal(set) var name: String
     /// Interface index of the LOCAL port, what `ovs_header` carries; 0 without one.
     public private(set) var ifindex: Int32 = 0
     /// The order of creation, and the place in a dump.

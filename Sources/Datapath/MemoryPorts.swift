@@ -3,7 +3,8 @@ public import OpenvSwitch
 public import Packets
 import Synchronization
 
-/// A host that exists only in memory: interfaces that are plugged and unplugged by a call, and frames that are arrays.
+/// A host that exists only in memory: interfaces that are plugged and unplugged by a call or by a `HostScript`, and frames
+/// that are arrays.
 ///
 /// With it a whole switch lives in one process, without privileges and without a network, for tests and simulations.
 /// Everything happens on the caller's thread: when `MemoryPort.send` returns, the frame has crossed the switch.
@@ -13,6 +14,8 @@ import Synchronization
 ///     host.attach(to: sw)
 ///     let eth0 = host.plug("eth0")
 public final class MemoryPorts: PortProvider {
+    private typealias Handler = @Sendable (HostInterfaceEvent) -> Void
+
     private struct Interface {
         var info: HostInterface
         var port: MemoryPort
@@ -36,16 +39,17 @@ public final class MemoryPorts: PortProvider {
         }
     }
     private struct State {
-        var interfaces: [String: Interface] = [:]
+        /// By index.
+        var interfaces: [Int32: Interface] = [:]
         var nextIfindex: Int32 = 1
-        var handler: (@Sendable (HostInterfaceEvent) -> Void)?
+        var handler: Handler?
         var clockOffset: UInt64 = 0
 
-        func isTaken(_ ifindex: Int32) -> Bool { interfaces.values.contains { $0.info.ifindex == ifindex } }
+        func ifindex(named name: String) -> Int32? { interfaces.first { $0.value.info.name == name }?.key }
 
         /// An index that no interface has. As on a host, they are not used again before all have been.
         mutating func takeIfindex() -> Int32 {
-            while isTaken(nextIfindex) { advanceIfindex() }
+            while interfaces[nextIfindex] != nil { advanceIfindex() }
             defer { advanceIfindex() }
             return nextIfindex
         }
@@ -71,39 +75,69 @@ public final class MemoryPorts: PortProvider {
 
     // MARK: The host
 
-    /// Makes an interface and returns its far end.
-    public func plug(_ name: String, mac: UInt64 = 0, mtu: UInt32 = 1500) -> MemoryPort {
+    /// Makes an interface and returns its far end. One with this name that is there already is taken away first.
+    /// - Parameters:
+    ///   - mac: a 48-bit number in wire order.
+    ///   - isUp: whether it is switched on and has a link.
+    public func plug(_ name: String, mac: UInt64 = 0, mtu: UInt32 = 1500, isUp: Bool = true) -> MemoryPort {
+        unplug(name)
         let (info, port, handler) = state.withLock { state in
             let info = HostInterface(
-                name: name, ifindex: state.takeIfindex(), mac: mac, mtu: mtu, isUp: true, hasCarrier: true,
+                name: name, ifindex: state.takeIfindex(), mac: mac, mtu: mtu, isUp: isUp, hasCarrier: isUp,
                 isEthernet: true)
-            let port = MemoryPort(name: name, host: self)
-            state.interfaces[name] = Interface(info: info, port: port)
+            let port = MemoryPort(name: name, ifindex: info.ifindex, host: self)
+            state.interfaces[info.ifindex] = Interface(info: info, port: port)
             return (info, port, state.handler)
         }
         handler?(.added(info))
         return port
     }
 
-    /// Takes an interface away, attached or not.
-    public func unplug(_ name: String) {
+    /// Takes an interface away, attached or not. False if there is none with this name.
+    @discardableResult
+    public func unplug(_ name: String) -> Bool {
         let (info, handler) = state.withLock { state in
-            (state.interfaces.removeValue(forKey: name)?.info, state.handler)
+            let ifindex = state.ifindex(named: name)
+            return (ifindex.flatMap { state.interfaces.removeValue(forKey: $0)?.info }, state.handler)
         }
         if let info { handler?(.removed(info)) }
+        return info != nil
     }
 
     /// Sets whether an interface's link is there.
-    public func setCarrier(_ name: String, _ hasCarrier: Bool) {
-        let (info, handler) = state.withLock { state in
-            state.interfaces[name]?.info.hasCarrier = hasCarrier
-            return (state.interfaces[name]?.info, state.handler)
+    public func setCarrier(_ name: String, _ hasCarrier: Bool) { change(name) { $0.hasCarrier = hasCarrier } }
+
+    /// Changes what is known of an interface: link, address, MTU, name, switched on or off. Nothing happens if nothing is
+    /// different afterwards.
+    /// - Parameter body: must leave the index as it is, and give no name that another interface has.
+    /// - Returns: false if there is no interface with this name.
+    @discardableResult
+    public func change(_ name: String, _ body: (inout HostInterface) -> Void) -> Bool {
+        let (change, handler) = state.withLock { state -> ((new: HostInterface, old: HostInterface)?, Handler?) in
+            guard let ifindex = state.ifindex(named: name), let old = state.interfaces[ifindex]?.info else {
+                return (nil, nil)
+            }
+            var new = old
+            body(&new)
+            precondition(new.ifindex == ifindex, "an interface keeps its index")
+            precondition(new.name == name || state.ifindex(named: new.name) == nil, "the name is taken: \(new.name)")
+            state.interfaces[ifindex]?.info = new
+            return ((new, old), state.handler)
         }
-        if let info { handler?(.changed(info)) }
+        guard let change else { return false }
+        if change.new != change.old { handler?(.changed(change.new, from: change.old)) }
+        return true
+    }
+
+    /// What an interface is like now; nil if there is none with this name.
+    public func interface(named name: String) -> HostInterface? {
+        state.withLock { state in state.ifindex(named: name).flatMap { state.interfaces[$0]?.info } }
     }
 
     /// The far end of an interface, also of an internal port's.
-    public func port(_ name: String) -> MemoryPort? { state.withLock { $0.interfaces[name]?.port } }
+    public func port(_ name: String) -> MemoryPort? {
+        state.withLock { state in state.ifindex(named: name).flatMap { state.interfaces[$0]?.port } }
+    }
 
     /// Lets the clock jump forward.
     /// - Parameter milliseconds: how far.
@@ -122,13 +156,13 @@ public final class MemoryPorts: PortProvider {
         let result: Result<PortDevice, PortError> = state.withLock { state in
             switch request.type {
             case .internal:
-                guard state.interfaces[request.name] == nil else {
+                guard state.ifindex(named: request.name) == nil else {
                     return .failure(
                         PortError(errno: Errno.exists, message: "there is an interface \(request.name) already"))
                 }
                 var ifindex: Int32?
                 if let wish = request.ifindex, wish > 0 {
-                    guard !state.isTaken(wish) else {
+                    guard state.interfaces[wish] == nil else {
                         return .failure(
                             PortError(
                                 errno: Errno.busy, message: "there is an interface with the index \(wish) already"))
@@ -138,19 +172,20 @@ public final class MemoryPorts: PortProvider {
                 let info = HostInterface(
                     name: request.name, ifindex: ifindex ?? state.takeIfindex(), mac: 0, mtu: 1500, isUp: true,
                     hasCarrier: true, isEthernet: true)
-                state.interfaces[request.name] = Interface(
-                    info: info, port: MemoryPort(name: request.name, host: self), isAttached: true,
-                    isInternal: true)
+                state.interfaces[info.ifindex] = Interface(
+                    info: info, port: MemoryPort(name: request.name, ifindex: info.ifindex, host: self),
+                    isAttached: true, isInternal: true)
                 return .success(Self.device(info))
             case .netdev:
-                guard let interface = state.interfaces[request.name] else {
+                guard let ifindex = state.ifindex(named: request.name), let interface = state.interfaces[ifindex]
+                else {
                     return .failure(
                         PortError(errno: Errno.noDevice, message: "there is no interface \(request.name)"))
                 }
                 guard !interface.isAttached else {
                     return .failure(PortError(errno: Errno.busy, message: "\(request.name) is a port already"))
                 }
-                state.interfaces[request.name]?.isAttached = true
+                state.interfaces[ifindex]?.isAttached = true
                 return .success(Self.device(interface.info))
             default:
                 return .failure(
@@ -169,40 +204,37 @@ public final class MemoryPorts: PortProvider {
     }
 
     public func start(_ device: PortDevice, for port: PortReference) {
-        thread.withLock { _ in state.withLock { $0.interfaces[device.name]?.reference = port } }
+        thread.withLock { _ in state.withLock { $0.interfaces[device.ifindex]?.reference = port } }
     }
 
     public func stop(_ device: PortDevice) {
         // With the thread's lock no frame is under way.
-        thread.withLock { _ in state.withLock { $0.interfaces[device.name]?.reference = nil } }
+        thread.withLock { _ in state.withLock { $0.interfaces[device.ifindex]?.reference = nil } }
     }
 
     public func close(_ device: PortDevice) {
         state.withLock { state in
-            guard let interface = state.interfaces[device.name], interface.info.ifindex == device.ifindex else {
-                return
-            }
+            guard let interface = state.interfaces[device.ifindex] else { return }
             if interface.isInternal {
-                state.interfaces[device.name] = nil
+                state.interfaces[device.ifindex] = nil
             } else {
-                state.interfaces[device.name]?.isAttached = false
+                state.interfaces[device.ifindex]?.isAttached = false
             }
         }
     }
 
     public func statistics(of device: PortDevice) -> VportStatistics? {
-        state.withLock { $0.interfaces[device.name]?.statistics }
+        state.withLock { $0.interfaces[device.ifindex]?.statistics }
     }
 
     public func transmit(_ packets: UnsafeMutableBufferPointer<Packet>, to token: UInt64) -> Int {
         let count = packets.count
         state.withLock { state in
-            guard let name = state.interfaces.first(where: { UInt64($0.value.info.ifindex) == token })?.key,
-                let port = state.interfaces[name]?.port
-            else { return }
+            let ifindex = Int32(truncatingIfNeeded: token)
+            guard let port = state.interfaces[ifindex]?.port else { return }
             for index in 0..<count {
                 let packet = unsafe packets[index]
-                state.interfaces[name]?.count(packet.length, fromSwitch: true)
+                state.interfaces[ifindex]?.count(packet.length, fromSwitch: true)
                 port.accept(packet.bytes)
             }
         }
@@ -220,12 +252,12 @@ public final class MemoryPorts: PortProvider {
     // MARK: Frames
 
     /// Sends a frame from an interface's far end into the switch.
-    fileprivate func send(_ frame: RawSpan, from name: String, offload: Offload) {
+    fileprivate func send(_ frame: RawSpan, from ifindex: Int32, offload: Offload) {
         let now = now
         thread.withLock { thread in
             let reference = state.withLock { state -> PortReference? in
-                guard let interface = state.interfaces[name], let reference = interface.reference else { return nil }
-                state.interfaces[name]?.count(frame.byteCount, fromSwitch: false)
+                guard let interface = state.interfaces[ifindex], let reference = interface.reference else { return nil }
+                state.interfaces[ifindex]?.count(frame.byteCount, fromSwitch: false)
                 return reference
             }
             guard let reference, let processor = thread.processor else { return }
@@ -241,7 +273,9 @@ public final class MemoryPorts: PortProvider {
 
 /// The far end of an interface in memory: what a cable's other plug would be.
 public final class MemoryPort: Sendable {
+    /// The name that the interface was made with.
     public let name: String
+    private let ifindex: Int32
     private let host: MemoryPorts
     private let inbox = Mutex(Inbox())
 
@@ -253,8 +287,9 @@ public final class MemoryPort: Sendable {
     /// Frames kept for `receive`; later ones are lost and counted.
     public static let capacity = 4096
 
-    init(name: String, host: MemoryPorts) {
+    init(name: String, ifindex: Int32, host: MemoryPorts) {
         self.name = name
+        self.ifindex = ifindex
         self.host = host
     }
 
@@ -262,7 +297,7 @@ public final class MemoryPort: Sendable {
     /// attached.
     /// - Parameter offload: what is left undone on the frame.
     public func send(_ frame: [UInt8], offload: Offload = Offload()) {
-        host.send(frame.rawSpan, from: name, offload: offload)
+        host.send(frame.rawSpan, from: ifindex, offload: offload)
     }
 
     /// The oldest frame that has come out of the switch, or nil.

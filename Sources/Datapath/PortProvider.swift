@@ -120,5 +120,6 @@ public enum HostInterfaceEvent: Equatable, Sendable {
     /// It has gone, or moved to another network namespace.
     case removed(HostInterface)
     /// Link, address, MTU, name or up/down changed.
-    case changed(HostInterface)
+    /// - Parameter from: the interface as it was, as far as the host had told.
+    case changed(HostInterface, from: HostInterface)
 }

@@ -121,11 +121,22 @@ public final class SwitchControl {
 
     /// Takes a vport out and gives its device back.
     public func remove(_ vport: Vport, from datapath: Datapath) {
-        vportsByName[vport.name] = nil
+        if vportsByName[vport.name]?.vport === vport { vportsByName[vport.name] = nil }
         if vport.type == .internal { datapathsByIfindex[vport.device.ifindex] = nil }
         shared.provider.stop(vport.device)
         datapath.detach(vport)
         shared.provider.close(vport.device)
+        generation += 1
+    }
+
+    /// Gives a vport the name that its interface has now, as the kernel's vports have. The LOCAL port's name is the
+    /// datapath's too.
+    public func rename(_ vport: Vport, of datapath: Datapath, to name: String) {
+        // After interfaces have exchanged their names, the other one may stand under this name already.
+        if vportsByName[vport.name]?.vport === vport { vportsByName[vport.name] = nil }
+        vport.name = name
+        vportsByName[name] = (datapath, vport)
+        if vport.number == Datapath.localPort { datapath.name = name }
         generation += 1
     }
 

@@ -5,7 +5,8 @@ public import OpenvSwitch
 public final class Vport {
     /// 0 for the LOCAL port, else 1…65534.
     public let number: UInt16
-    public let name: String
+    /// That of its interface, which it follows (`SwitchControl.rename`).
+    public internal(set) var name: String
     public let type: VportType
     public let device: PortDevice
     /// Who gets the misses of packets that come in here.

@@ -91,20 +91,17 @@ public final class Device: Sendable {
         registry.multicast(writer.bytes.rawSpan, to: .trace)
     }
 
-    /// Turns news of the host's interfaces into events, and detaches a vport whose interface has gone.
+    /// Turns news of the host's interfaces into events. A vport whose interface has gone is detached, and one whose
+    /// interface has another name follows it.
     private func interfaceChanged(_ event: HostInterfaceEvent) {
-        switch event {
-        case .added(let interface): post(interface, NetdevCommand.new)
-        case .changed(let interface): post(interface, NetdevCommand.set)
-        case .removed(let interface):
-            detach(interface)
-            post(interface, NetdevCommand.delete)
-        }
+        if case .removed(let interface) = event { detach(interface) }
+        if case .changed(let interface, let former) = event, interface.name != former.name { rename(interface) }
+        post(event)
     }
 
-    private func post(_ interface: HostInterface, _ command: UInt8) {
+    private func post(_ event: HostInterfaceEvent) {
         guard registry.hasMembers(.netdev) else { return }
-        let message = control.withControl { netdevMessage(interface, command, $0) }
+        let message = control.withControl { netdevEvent(event, $0) }
         var writer = MessageWriter(capacity: 128)
         do { try message.write(to: &writer) } catch { return }  // cannot be: names are short
         registry.multicast(writer.bytes.rawSpan, to: .netdev)
@@ -120,6 +117,22 @@ public final class Device: Sendable {
                     } else {
                         notify(.vport, vportMessage(vport, of: datapath, command: Command.delete))
                         control.remove(vport, from: datapath)
+                    }
+                }
+            }
+        }
+    }
+
+    private func rename(_ interface: HostInterface) {
+        control.withControl { control in
+            for datapath in control.datapaths {
+                // One that was attached in the meantime has this name already.
+                for vport in datapath.sortedVports
+                where vport.device.ifindex == interface.ifindex && vport.name != interface.name {
+                    control.rename(vport, of: datapath, to: interface.name)
+                    notify(.vport, vportMessage(vport, of: datapath, command: Command.set))
+                    if vport.number == Datapath.localPort {
+                        notify(.datapath, datapathMessage(datapath, command: Command.set))
                     }
                 }
             }

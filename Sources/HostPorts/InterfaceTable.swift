@@ -11,7 +11,7 @@ struct InterfaceTable: Sendable {
         let new = HostInterface(link, old: old)
         interfaces[link.ifindex] = new
         guard let old else { return .added(new) }
-        return old == new ? nil : .changed(new)
+        return old == new ? nil : .changed(new, from: old)
     }
 
     /// Takes out an interface.

@@ -87,7 +87,12 @@ extension LearningBridge {
             guard vport.datapathIfindex == datapath.ifindex else { break }
             if let name = vport.name { released.remove(name) }
             do throws(SocketError) { try serve(vport) } catch { failed(error) }
-        case .portChanged: break
+        case .portChanged(let vport):
+            // Its interface may have another name now.
+            guard vport.datapathIfindex == datapath.ifindex, let name = vport.name,
+                let number = vport.portNumber.flatMap(UInt16.init(exactly:)), ports[number]?.ifindex == vport.ifindex
+            else { break }
+            ports[number]?.name = name
         case .portDeleted(let vport):
             guard vport.datapathIfindex == datapath.ifindex,
                 let number = vport.portNumber.flatMap(UInt16.init(exactly:)), let port = ports[number],

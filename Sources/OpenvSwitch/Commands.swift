@@ -100,7 +100,36 @@ public enum NetdevAttribute {
     public static let flags: UInt16 = 6
     /// u32. Not in the Windows interface.
     public static let ifindex: UInt16 = 7
-    public static let maximum: UInt16 = 7
+    /// u32, of events: `InterfaceChanges`. Not in the Windows interface.
+    public static let changes: UInt16 = 8
+    /// Of an event that tells of another name: the one before. Not in the Windows interface.
+    public static let formerName: UInt16 = 9
+    public static let maximum: UInt16 = 9
+}
+
+/// What has happened to an interface: one event may tell of several things. The first six are the events of the Hyper-V
+/// switch (`OVS_EVENT_*` of the Windows interface); the others follow them.
+public struct InterfaceChanges: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// It was switched on (`IFF_UP`).
+    public static let connected = InterfaceChanges(rawValue: 1)
+    /// It was switched off.
+    public static let disconnected = InterfaceChanges(rawValue: 2)
+    /// The link has come (carrier).
+    public static let linkUp = InterfaceChanges(rawValue: 4)
+    /// The link has gone.
+    public static let linkDown = InterfaceChanges(rawValue: 8)
+    /// It has another MAC address.
+    public static let macAddress = InterfaceChanges(rawValue: 16)
+    /// It has another MTU.
+    public static let mtu = InterfaceChanges(rawValue: 32)
+    /// It has come.
+    public static let created = InterfaceChanges(rawValue: 64)
+    /// It has gone, or moved to another network namespace.
+    public static let deleted = InterfaceChanges(rawValue: 128)
+    /// It has another name.
+    public static let renamed = InterfaceChanges(rawValue: 256)
 }
 
 /// `OVS_WIN_NETDEV_IFF_*`, and two more.

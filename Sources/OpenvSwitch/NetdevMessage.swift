@@ -13,6 +13,10 @@ public struct NetdevMessage: Equatable, Sendable {
     /// The vport's number, if the interface is one.
     public var portNumber: UInt32?
     public var type: VportType?
+    /// Of an event: what has happened.
+    public var changes: InterfaceChanges?
+    /// Of an event that tells of another name: the one before.
+    public var formerName: String?
 
     public static let policy = Policy([
         NetdevAttribute.portNumber: .u32,
@@ -22,6 +26,8 @@ public struct NetdevMessage: Equatable, Sendable {
         NetdevAttribute.mtu: .u32,
         NetdevAttribute.flags: .u32,
         NetdevAttribute.ifindex: .u32,
+        NetdevAttribute.changes: .u32,
+        NetdevAttribute.formerName: .string(maximum: 255),
     ])
 
     public init(command: UInt8, name: String? = nil) {
@@ -40,6 +46,8 @@ public struct NetdevMessage: Equatable, Sendable {
         flags = set.integer(NetdevAttribute.flags, as: UInt32.self).map(InterfaceFlags.init(rawValue:))
         portNumber = set.integer(NetdevAttribute.portNumber)
         type = set.integer(NetdevAttribute.type, as: UInt32.self).map(VportType.init(rawValue:))
+        changes = set.integer(NetdevAttribute.changes, as: UInt32.self).map(InterfaceChanges.init(rawValue:))
+        formerName = set.string(NetdevAttribute.formerName)
     }
 
     /// Writes the attributes that are not nil.
@@ -60,6 +68,8 @@ public struct NetdevMessage: Equatable, Sendable {
         if let mtu { try writer.append(NetdevAttribute.mtu, mtu) }
         if let flags { try writer.append(NetdevAttribute.flags, flags.rawValue) }
         if let ifindex { try writer.append(NetdevAttribute.ifindex, ifindex) }
+        if let changes { try writer.append(NetdevAttribute.changes, changes.rawValue) }
+        if let formerName { try writer.append(NetdevAttribute.formerName, string: formerName) }
         writer.end(message: mark)
     }
 }

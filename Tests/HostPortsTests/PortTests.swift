@@ -425,22 +425,30 @@ struct PortTests {
                 return new.name == "w0" && !new.isUp && new.isEthernet && new.mac != 0
             }
             try expect("link set w0 up") {
-                if case .changed(let new) = $0 { new.name == "w0" && new.isUp && !new.hasCarrier } else { false }
+                if case .changed(let new, from: _) = $0 {
+                    new.name == "w0" && new.isUp && !new.hasCarrier
+                } else {
+                    false
+                }
             }
             try expect("link set w1 up") {
-                if case .changed(let new) = $0 { new.name == "w0" && new.isUp && new.hasCarrier } else { false }
+                if case .changed(let new, from: _) = $0 {
+                    new.name == "w0" && new.isUp && new.hasCarrier
+                } else {
+                    false
+                }
             }
             try expect("link set w0 mtu 1400") {
-                if case .changed(let new) = $0 { new.name == "w0" && new.mtu == 1400 } else { false }
+                if case .changed(let new, from: _) = $0 { new.name == "w0" && new.mtu == 1400 } else { false }
             }
             try expect("link set w0 address 02:00:00:00:12:34") {
-                if case .changed(let new) = $0 { new.mac == 0x0200_0000_1234 } else { false }
+                if case .changed(let new, from: _) = $0 { new.mac == 0x0200_0000_1234 } else { false }
             }
             try expect("link set w0 down") {
-                if case .changed(let new) = $0 { new.name == "w0" && !new.isUp } else { false }
+                if case .changed(let new, from: _) = $0 { new.name == "w0" && !new.isUp } else { false }
             }
             try expect("link set w0 name w2") {
-                if case .changed(let new) = $0 { new.name == "w2" } else { false }
+                if case .changed(let new, let old) = $0 { new.name == "w2" && old.name == "w0" } else { false }
             }
             // In a bridge and out of it: neither is a removal.
             try namespace.ip("link add b0 type bridge")
@@ -451,7 +459,7 @@ struct PortTests {
             usleep(50_000)
             #expect(!events.withLock { $0.contains { if case .removed = $0 { true } else { false } } })
             try expect("link set w1 down") {
-                if case .changed(let new) = $0 { new.name == "w1" && !new.isUp } else { false }
+                if case .changed(let new, from: _) = $0 { new.name == "w1" && !new.isUp } else { false }
             }
             try expect("link del w2") { if case .removed(let old) = $0 { old.name == "w2" } else { false } }
             #expect(
@@ -487,7 +495,7 @@ struct PortTests {
                 }
                 names.withLock { names in
                     switch event {
-                    case .added(let new), .changed(let new): names[new.ifindex] = new.name
+                    case .added(let new), .changed(let new, from: _): names[new.ifindex] = new.name
                     case .removed(let old): names[old.ifindex] = nil
                     }
                 }

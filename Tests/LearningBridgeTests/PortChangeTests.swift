@@ -57,6 +57,22 @@ private let b: UInt64 = 0x0200_0000_000b
         }
     }
 
+    /// A port whose interface gets another name stays, under that name, also when the name is not one of the bridge's.
+    @Test func renamedPortsStay() async throws {
+        let bench = try Bench(interfaces: ["vm1", "vm2"], pattern: "vm*")
+        try await bench.run {
+            try bench.host.play(HostScript([.rename("vm2", to: "lan")]))
+            _ = bench.host.plug("vm2")
+            try await eventually("the new vm2 is attached") { await bench.bridge.statistics.ports == 4 }
+            try await bench.expect(frame(to: b, from: a), from: "vm1", reaches: ["br0", "lan", "vm2"])
+            #expect(try bench.datapath.ports().compactMap(\.name) == ["br0", "vm1", "lan", "vm2"])
+            #expect(!bench.recorder.events.contains { if case .attachFailed = $0 { true } else { false } })
+            bench.host.unplug("lan")
+            try await eventually("lan is detached") { await bench.bridge.statistics.ports == 3 }
+            #expect(bench.recorder.events.contains(.portDetached(name: "lan", number: 2)))
+        }
+    }
+
     @Test func namedPortsReturn() async throws {
         let bench = try Bench(interfaces: ["lan", "wan"], ports: ["lan"])
         try await bench.run {

@@ -30,12 +30,13 @@ import Testing
     private func words(_ lines: [String]) -> [String] { lines.map { String($0.drop { $0 != " " }.dropFirst()) } }
 
     @Test func printsPortsInterfacesAndDatapaths() async throws {
-        let lines = try await monitor(.ports, count: 9) {
+        let lines = try await monitor(.ports, count: 11) {
             _ = bed.host.plug("eth0", mac: 0x0a00_0000_0001)
             _ = bed.run { try $0.addDatapath("br0", ["eth0,port_no=4", "vi0,type=internal"]) }
             bed.host.setCarrier("eth0", false)
             _ = bed.run { try $0.deleteInterfaces("br0", ["vi0"]) }
-            bed.host.unplug("eth0")
+            bed.host.change("eth0") { ($0.name, $0.mtu) = ("lan0", 9000) }
+            bed.host.unplug("lan0")
             _ = bed.run { try $0.deleteDatapath("br0") }
         }
         #expect(
@@ -44,10 +45,13 @@ import Testing
                 "datapath added: br0",
                 "port added: br0 port 4: eth0",
                 "port added: br0 port 1: vi0 (internal)",
-                "interface changed: eth0 ifindex 1 mac 0a:00:00:00:00:01 mtu 1500 up no-carrier port 4",
+                "interface changed: eth0 ifindex 1 mac 0a:00:00:00:00:01 mtu 1500 up no-carrier port 4 (link down)",
                 "port deleted: br0 port 1: vi0 (internal)",
-                "port deleted: br0 port 4: eth0",
-                "interface deleted: eth0 ifindex 1 mac 0a:00:00:00:00:01 mtu 1500 up no-carrier",
+                "port changed: br0 port 4: lan0",
+                "interface changed: lan0 ifindex 1 mac 0a:00:00:00:00:01 mtu 9000 up no-carrier port 4 (renamed, mtu)"
+                    + " was eth0",
+                "port deleted: br0 port 4: lan0",
+                "interface deleted: lan0 ifindex 1 mac 0a:00:00:00:00:01 mtu 9000 up no-carrier",
                 "datapath deleted: br0",
             ])
         // A time of day with milliseconds stands in front.

@@ -133,6 +133,8 @@ import Testing
             value.flags = random.maybe { InterfaceFlags(rawValue: $0.number()) }
             value.portNumber = random.maybe { $0.number() }
             value.type = random.maybe { VportType(rawValue: $0.number()) }
+            value.changes = random.maybe { InterfaceChanges(rawValue: $0.number()) }
+            value.formerName = random.maybe { $0.name() }
             var writer = MessageWriter()
             try value.write(to: &writer, flags: [.request, .echo], sequence: 77, portID: 88)
             let bytes = writer.bytes

@@ -230,6 +230,40 @@ class Up(SystemTest):
             self.assertNotIn("br0", world.links())
             self.assertEqual(world.ping("h1", "10.78.0.200", 3, check=False), 0, number)
 
+    def test_a_port_follows_its_interface(self):
+        """Whatever else happens to an interface than going away, its port stays; the monitor tells of each step."""
+        world = self.world
+        world.daemon("up", "br0", "p1", "p2")
+        out = world.start("monitor", "--socket", world.socket, "--ports", "--json", "--timeout", "60")
+        time.sleep(0.5)  # for the monitor to subscribe
+        steps = [
+            (["p1", "down"], {"disconnected", "link down"}), (["p1", "name", "lan0"], {"renamed"}),
+            (["lan0", "address", "02:00:00:00:77:01"], {"mac"}), (["lan0", "mtu", "1400"], {"mtu"}),
+            (["lan0", "up"], {"connected", "link up"}),
+        ]
+        for step, _ in steps:
+            world.inside("sw", "ip", "link", "set", *step)
+        wait_until("the port has the new name", lambda: "port 1: lan0" in world.dpctl("show").stdout)
+        world.ping("h1", "10.78.0.2", 20)
+        run("ip", "netns", "del", f"{world.id}-h1")
+        wait_until("lan0 is gone", lambda: "lan0" not in world.dpctl("show").stdout)
+        time.sleep(0.3)
+        _, text = world.end(out)
+        events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        changes = [event["interface"] for event in events if event["event"] == "interface-changed"]
+        told = [set(change["changes"]) for change in changes if change["name"] in ("p1", "lan0")]
+        rest = iter(told)
+        for _, expected in steps:  # in this order; one step may be told in two events
+            missing = set(expected)
+            while missing:
+                found = next(rest, None)
+                self.assertIsNotNone(found, f"{expected} is missing in {told}")
+                missing -= found
+        renamed = [change for change in changes if "renamed" in change["changes"]]
+        self.assertEqual([(change["former-name"], change["name"]) for change in renamed], [("p1", "lan0")])
+        ports = [(event["event"], event["port"]["name"]) for event in events if event["event"].startswith("port-")]
+        self.assertEqual(ports, [("port-changed", "lan0"), ("port-deleted", "lan0")])
+
     def test_a_missing_port_is_an_error_that_names_it(self):
         world = self.world
         result = world.inside("sw", MARTLET, "up", "br0", "p1", "nowhere0", "--socket", world.socket, check=False)

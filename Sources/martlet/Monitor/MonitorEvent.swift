@@ -77,6 +77,10 @@ enum MonitorEvent: Sendable {
                 text += flags.contains(.carrier) ? " carrier" : " no-carrier"
             }
             if let number = interface.portNumber { text += " port \(number)" }
+            if interface.command == NetdevCommand.set, let changes = interface.changes {
+                text += " (\(changes.words.joined(separator: ", ")))"
+            }
+            if let name = interface.formerName { text += " was \(name)" }
             return text
         case .flow(let name, let flow):
             var text = "flow \(Self.verb(flow.command)): \(name) "
@@ -126,6 +130,8 @@ enum MonitorEvent: Sendable {
                 "up": .bool(interface.flags?.contains(.up) == true),
                 "carrier": .bool(interface.flags?.contains(.carrier) == true),
                 "port": interface.portNumber.map { .number($0) } ?? .null,
+                "changes": .array((interface.changes?.words ?? []).map { .string($0) }),
+                "former-name": .string(interface.formerName),
             ])
         case .flow(let name, let flow):
             members["event"] = .string("flow-" + Self.verb(flow.command))
@@ -151,5 +157,17 @@ enum MonitorEvent: Sendable {
             members["message"] = .string("\(error)")
         }
         return .object(members)
+    }
+}
+
+extension InterfaceChanges {
+    /// What has happened, in words.
+    fileprivate var words: [String] {
+        let all: [(InterfaceChanges, String)] = [
+            (.created, "created"), (.deleted, "deleted"), (.renamed, "renamed"), (.connected, "connected"),
+            (.disconnected, "disconnected"), (.linkUp, "link up"), (.linkDown, "link down"), (.macAddress, "mac"),
+            (.mtu, "mtu"),
+        ]
+        return all.filter { contains($0.0) }.map { $0.1 }
     }
 }
