@@ -9,19 +9,22 @@ import Synchronization
 
 extension Device {
     /// `dump`: a cursor and a request in, a cursor and messages out.
-    func dump(_ input: RawSpan, _ output: inout MessageWriter) -> IOResult {
-        guard let cursor = DumpCursor(input) else { return IOResult(.invalidLength, information: DumpCursor.size) }
-        let request = input.clamped(DumpCursor.size..<input.byteCount)
+    func dump(_ input: RawSpan, _ output: inout MessageWriter, _ handle: Handle) -> IOResult {
         // The cursor, and an error or the end of the dump, always fit.
         let least = DumpCursor.size + ErrorMessage.cappedSize
         guard output.limit - output.count >= least else { return IOResult(.invalidLength, information: least) }
+        let shortest = DumpCursor.size + MessageHeader.size
+        guard let cursor = DumpCursor(input), input.byteCount >= shortest else {
+            return IOResult(.invalidLength, information: shortest)
+        }
+        let request = input.clamped(DumpCursor.size..<input.byteCount)
         guard let message = try? Message(request) else { return IOResult(.invalidParameter) }
 
         let start = output.count
         do throws(NetlinkError) { try output.append(raw: DumpCursor.start.bytes) } catch {
             return IOResult(.invalidLength, information: least)
         }
-        switch dump(message, from: cursor, &output) {
+        switch dump(message, from: cursor, &output, handle) {
         case .success(let next):
             output.replace(at: start, with: next.bytes)
             return IOResult(.success)
@@ -43,14 +46,13 @@ extension Device {
         guard input.byteCount >= OVSHeader.attributesOffset else {
             return IOResult(.invalidLength, information: OVSHeader.attributesOffset)
         }
-        guard let message = try? Message(input), let ovs = try? OVSHeader(message),
-            let family = Family.with(id: message.header.type.rawValue),
-            message.header.portID == handle.portID || message.header.portID == 0
-        else { return IOResult(.invalidParameter) }
-        if family == .control { return writeControl(message, ovs.command, handle, completion) }
-        guard message.header.flags.isSuperset(of: .dump), isDumpable(family, ovs.command) else {
-            return IOResult(.invalidParameter)
+        guard let message = try? Message(input) else { return IOResult(.invalidParameter) }
+        if let (rule, ovs) = try? check(message, as: .write, handle) {
+            guard mayUse(rule, handle) else { return IOResult(.accessDenied) }
+            return writeControl(message, ovs.command, handle, completion)
         }
+        // What can be known to fail fails now, and not when the client reads.
+        guard (try? plan(message, handle)) != nil else { return IOResult(.invalidParameter) }
         let request = message.bytes.copyBytes()
         handle.state.withLock { $0.writtenDump = Handle.WrittenDump(request: request, cursor: .start) }
         return IOResult(.success)
@@ -66,7 +68,7 @@ extension Device {
         let request = dump.request
         guard let message = try? Message(request.rawSpan) else { return IOResult(.success) }
         let cursor = dump.cursor
-        switch self.dump(message, from: cursor, &output) {
+        switch self.dump(message, from: cursor, &output, handle) {
         case .success(let next):
             if !next.isZero {
                 dump.cursor = next
@@ -87,43 +89,44 @@ extension Device {
         }
     }
 
-    private func isDumpable(_ family: Family, _ command: UInt8) -> Bool {
-        switch family {
-        case .datapath, .vport, .flow: command == Command.get
-        case .netdev: command == NetdevCommand.get
-        default: false
+    /// What a dump is of.
+    private struct DumpPlan {
+        let family: Family
+        let ovs: OVSHeader
+        /// What records of flows leave out.
+        var omitting: UFIDFlags = []
+    }
+
+    /// Checks the request for a dump.
+    private func plan(_ message: Message, _ handle: Handle) throws(RequestError) -> DumpPlan {
+        let (rule, ovs) = try check(message, as: .dump, handle)
+        let flags = message.header.flags
+        guard flags.isSuperset(of: .dump), flags.contains(.request) || !rule.family.needsRequestFlag else {
+            throw RequestError(Errno.invalid, "a dump needs the flags NLM_F_REQUEST and NLM_F_DUMP", offset: 6)
         }
+        var plan = DumpPlan(family: rule.family, ovs: ovs)
+        if rule.family == .flow {
+            do throws(NetlinkError) {
+                let set = try FlowMessage.policy.parse(message.attributes(at: OVSHeader.attributesOffset))
+                plan.omitting = UFIDFlags(rawValue: set.integer(FlowAttribute.ufidFlags) ?? 0)
+            } catch { throw RequestError(error) }
+        }
+        return plan
     }
 
     /// Writes records from a cursor on until the output is full or the table ends.
     /// - Returns: the cursor to go on with; zero when the end of the dump has been written.
     private func dump(
-        _ message: Message, from cursor: DumpCursor, _ output: inout MessageWriter
+        _ message: Message, from cursor: DumpCursor, _ output: inout MessageWriter, _ handle: Handle
     ) -> Result<DumpCursor, Refusal> {
-        guard let ovs = try? OVSHeader(message) else {
-            return .failure(.error(RequestError(Errno.invalid, "the request is shorter than its headers")))
-        }
-        guard message.header.flags.contains(.request), message.header.flags.isSuperset(of: .dump) else {
-            return .failure(.error(RequestError(Errno.invalid, "a dump needs the flags NLM_F_REQUEST and NLM_F_DUMP")))
-        }
-        guard let family = Family.with(id: message.header.type.rawValue) else {
-            let text = "there is no family with the number \(message.header.type.rawValue)"
-            return .failure(.error(RequestError(Errno.noEntry, text)))
-        }
-        guard isDumpable(family, ovs.command) else {
-            let text = "\(family.name) command \(ovs.command) cannot be dumped"
-            return .failure(.error(RequestError(Errno.notSupported, text)))
-        }
-        var omitting: UFIDFlags = []
-        if family == .flow, let set = try? FlowMessage.policy.parse(message.attributes(at: OVSHeader.attributesOffset))
-        {
-            omitting = UFIDFlags(rawValue: set.integer(FlowAttribute.ufidFlags) ?? 0)
-        }
-        let interfaces = family == .netdev ? control.provider.interfaces() : []
+        let plan: DumpPlan
+        do { plan = try self.plan(message, handle) } catch { return .failure(.error(error)) }
+        let interfaces = plan.family == .netdev ? control.provider.interfaces() : []
         let result: Result<DumpCursor, Refusal> = control.withControl { control in
             control.tend()
             let table = DumpTable(
-                family: family, ovs: ovs, header: message.header, omitting: omitting, control: control, device: self,
+                family: plan.family, ovs: plan.ovs, header: message.header, omitting: plan.omitting, control: control,
+                device: self,
                 interfaces: interfaces)
             do throws(Refusal) { return .success(try table.write(from: cursor, to: &output)) } catch {
                 return .failure(error)

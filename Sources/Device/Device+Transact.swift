@@ -105,10 +105,7 @@ extension Device {
         let flags = message.header.flags
         let mark = output.count
         do throws(Refusal) {
-            // As in the kernel, what is no request is skipped.
-            if flags.contains(.request), message.header.type.rawValue >= MessageType.firstFamily.rawValue {
-                try carryOut(message, &output, handle)
-            }
+            if isRequest(message.header) { try carryOut(message, &output, handle) }
             if flags.contains(.ack) {
                 try acknowledge(message, RequestError(0, ""), &output)
             }
@@ -133,26 +130,28 @@ extension Device {
         }
     }
 
+    /// Whether a message asks for something. As in the kernel, what is no request is skipped.
+    private func isRequest(_ header: MessageHeader) -> Bool {
+        guard header.type.rawValue >= MessageType.firstFamily.rawValue else { return false }
+        return header.flags.contains(.request) || Family.with(id: header.type.rawValue)?.needsRequestFlag == false
+    }
+
     private func carryOut(_ message: Message, _ output: inout MessageWriter, _ handle: Handle) throws(Refusal) {
-        guard let family = Family.with(id: message.header.type.rawValue) else {
-            throw .error(
-                RequestError(Errno.noEntry, "there is no family with the number \(message.header.type.rawValue)"))
-        }
-        guard message.header.portID == 0 || message.header.portID == handle.portID else {
-            throw .error(
-                RequestError(Errno.invalid, "the port ID \(message.header.portID) is not this handle's", offset: 12))
-        }
+        let rule: CommandRule
         let ovs: OVSHeader
-        do { ovs = try OVSHeader(message) } catch { throw .error(RequestError(invalid: error)) }
+        do { (rule, ovs) = try check(message, as: .transact, handle) } catch { throw .error(error) }
         guard !message.header.flags.isSuperset(of: .dump) else {
             throw .error(RequestError(Errno.notSupported, "a dump is an I/O control of its own, not a transaction"))
         }
-        try checkAccess(family, ovs.command, handle)
+        guard mayUse(rule, handle) else {
+            throw .error(
+                RequestError(Errno.notPermitted, "changing a datapath needs root or the group of the device's socket"))
+        }
         let request = Request(message, ovs, handle, room: output.limit - output.count)
         let provider = control.provider
         try control.withControl { control throws(Refusal) in
             control.tend()
-            switch family {
+            switch rule.family {
             case .datapath: try self.datapath(request, control, &output)
             case .vport: try self.vport(request, control, &output)
             case .flow: try self.flow(request, control, &output)
@@ -161,25 +160,8 @@ extension Device {
             case .control: try self.socketProperties(request, &output)
             case .meter: try self.meter(request, control, &output)
             case .ctLimit: try self.ctLimit(request, control, &output)
-            default: throw .error(RequestError(Errno.notSupported, "family \(family.name) takes no requests"))
+            default: throw .error(RequestError(Errno.notSupported, "family \(rule.family.name) takes no requests"))
             }
-        }
-    }
-
-    /// GET is everyone's; everything else is the administrator's.
-    private func checkAccess(_ family: Family, _ command: UInt8, _ handle: Handle) throws(Refusal) {
-        let isRead: Bool
-        switch family {
-        case .datapath, .vport, .flow: isRead = command == Command.get
-        case .netdev: isRead = command == NetdevCommand.get
-        case .control: isRead = command == ControlCommand.socketProperties
-        case .meter: isRead = command == MeterCommand.features || command == MeterCommand.get
-        case .ctLimit: isRead = command == CTLimitCommand.get
-        default: isRead = false
-        }
-        guard isRead || handle.access == .change else {
-            throw .error(
-                RequestError(Errno.notPermitted, "changing a datapath needs root or the group of the device's socket"))
         }
     }
 

@@ -46,23 +46,33 @@ public final class Device: Sendable {
         case .getPortID: return put(handle.portID, &output)
         case .getVersion: return put(Self.interfaceVersion, &output)
         case .transact: return transact(input, &output, handle)
-        case .dump: return dump(input, &output)
+        case .dump: return dump(input, &output, handle)
         case .readEvent: return handle.read(.event, &output)
         case .readPacket: return handle.read(.packet, &output)
-        case .cancel: return handle.cancel()
+        case .cancel:
+            // Without a queue, the requests of both.
+            guard input.byteCount > 0 else { return handle.cancel(QueueKind.allCases) }
+            return withQueue(input) { handle.cancel([$0]) }
         case .subscribe:
+            guard input.byteCount >= Subscription.size else {
+                return IOResult(.invalidLength, information: Subscription.size)
+            }
             guard let subscription = Subscription(input) else { return IOResult(.invalidParameter) }
             // Taking a vport's upcalls needs a port ID that only the administrator can register.
             guard subscription.queue == .event || handle.access == .change else { return IOResult(.accessDenied) }
             return handle.subscribe(subscription)
-        case .pend:
-            guard input.byteCount == 4, let kind: UInt32 = input.load(at: 0), let queue = QueueKind(rawValue: kind)
-            else { return IOResult(.invalidParameter) }
-            return handle.pend(queue, completion)
+        case .pend: return withQueue(input) { handle.pend($0, completion) }
         case .write: return write(input, handle, completion)
         case .read: return read(&output, handle)
         default: return IOResult(.invalidDeviceRequest)
         }
+    }
+
+    /// Reads an input that is the number of a queue.
+    private func withQueue(_ input: RawSpan, _ body: (QueueKind) -> IOResult) -> IOResult {
+        guard let kind: UInt32 = input.load(at: 0) else { return IOResult(.invalidLength, information: 4) }
+        guard input.byteCount == 4, let queue = QueueKind(rawValue: kind) else { return IOResult(.invalidParameter) }
+        return body(queue)
     }
 
     private func put(_ value: UInt32, _ output: inout MessageWriter) -> IOResult {

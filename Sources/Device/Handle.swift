@@ -3,7 +3,7 @@ public import Netlink
 public import OpenvSwitch
 import Synchronization
 
-/// An open handle of the device (an *instance*): a port ID, two queues, and at most one pended request.
+/// An open handle of the device (an *instance*): a port ID, two queues, and at most one pended request for each of them.
 ///
 /// Handles are used from any thread. A pended request does not keep other calls waiting.
 public final class Handle: Sendable {
@@ -22,18 +22,25 @@ public final class Handle: Sendable {
         var events: MessageQueue?
         var packets: MessageQueue?
         var groups: Set<MulticastGroup> = []
-        var pended: Pended?
+        /// Requests that wait for a queue.
+        var pendedEvent: Pended?
+        var pendedPacket: Pended?
         /// The dump that `write` began, for `read` to go on with.
         var writtenDump: WrittenDump?
-        /// `NETLINK_GENERIC`, once `socketProperties` has said so.
+        /// What `socketProperties` has said, such as `NETLINK_GENERIC`; 0 until then.
         var socketProtocol: UInt32 = 0
+
+        /// Takes the request that waits for a queue out of the handle, to be completed without the lock.
+        mutating func takePended(_ queue: QueueKind) -> Pended? {
+            switch queue {
+            case .event: pendedEvent.take()
+            case .packet: pendedPacket.take()
+            }
+        }
     }
 
-    /// A request that waits for a queue.
-    struct Pended {
-        let queue: QueueKind
-        let complete: @Sendable (IOStatus) -> Void
-    }
+    /// A request that waits for a queue: how it is completed.
+    typealias Pended = @Sendable (IOStatus) -> Void
 
     /// A dump of the older kind, whose place is kept here.
     struct WrittenDump {
@@ -51,6 +58,12 @@ public final class Handle: Sendable {
         self.receiver = receiver
         state = Mutex(State())
     }
+
+    /// Whether the handle is a Netlink socket's: its messages go to a receiver, and not to queues.
+    var isNetlinkSocket: Bool { receiver != nil }
+
+    /// Whether the client is one of the Windows interface: only these say what protocol their sockets speak.
+    var isOfWindowsClient: Bool { !isNetlinkSocket && state.withLock { $0.socketProtocol != 0 } }
 
     /// Carries out an I/O control.
     ///
@@ -74,18 +87,18 @@ public final class Handle: Sendable {
         return result
     }
 
-    /// Closes the handle: cancels the pended request, leaves all groups and drops what is queued. May be called twice.
+    /// Closes the handle: cancels what is pended, leaves all groups and drops what is queued. May be called twice.
     public func close() {
         device.registry.remove(self)
-        let pended = state.withLock { state -> Pended? in
+        let pended = state.withLock { state -> [Pended] in
             state.isClosed = true
             state.events = nil
             state.packets = nil
             state.groups = []
             state.writtenDump = nil
-            return state.pended.take()
+            return QueueKind.allCases.compactMap { state.takePended($0) }
         }
-        pended?.complete(.cancelled)
+        for complete in pended { complete(.cancelled) }
     }
 
     // MARK: Queues
@@ -99,10 +112,9 @@ public final class Handle: Sendable {
             case .event: taken = state.events?.append(message)
             case .packet: taken = state.packets?.append(message)
             }
-            guard taken != nil, state.pended?.queue == queue else { return (taken, nil) }
-            return (taken, state.pended.take())
+            return (taken, taken == nil ? nil : state.takePended(queue))
         }
-        pended?.complete(.success)
+        pended?(.success)
         guard let taken else { return .noReceiver }
         return taken ? .delivered : .queueFull
     }
@@ -131,18 +143,26 @@ public final class Handle: Sendable {
             case .packet: hasNews = state.packets?.hasNews
             }
             guard let hasNews, !state.isClosed else { return IOResult(.invalidParameter) }
-            guard state.pended == nil else { return IOResult(.deviceBusy) }
+            let isBusy =
+                switch queue {
+                case .event: state.pendedEvent != nil
+                case .packet: state.pendedPacket != nil
+                }
+            guard !isBusy else { return IOResult(.deviceBusy) }
             if hasNews { return IOResult(.success) }
             guard let completion else { return IOResult(.invalidParameter) }
-            state.pended = Pended(queue: queue, complete: completion)
+            switch queue {
+            case .event: state.pendedEvent = completion
+            case .packet: state.pendedPacket = completion
+            }
             return IOResult(.pending)
         }
     }
 
-    /// Cancels the pended request, if there is one.
-    func cancel() -> IOResult {
-        let pended = state.withLock { $0.pended.take() }
-        pended?.complete(.cancelled)
+    /// Cancels the requests that wait for these queues, if there are any.
+    func cancel(_ queues: [QueueKind]) -> IOResult {
+        let pended = state.withLock { state in queues.compactMap { state.takePended($0) } }
+        for complete in pended { complete(.cancelled) }
         return IOResult(.success)
     }
 
@@ -158,7 +178,7 @@ public final class Handle: Sendable {
                 }
             case (.packet, false):
                 state.packets = nil
-                if state.pended?.queue == .packet { cancelled = state.pended.take() }
+                cancelled = state.pendedPacket.take()
             case (.event, true):
                 guard MulticastGroup.all.contains(subscription.group) else { return IOResult(.invalidParameter) }
                 // What other clients do is the administrator's to see.
@@ -172,12 +192,12 @@ public final class Handle: Sendable {
                 state.groups.remove(subscription.group)
                 if state.groups.isEmpty {
                     state.events = nil
-                    if state.pended?.queue == .event { cancelled = state.pended.take() }
+                    cancelled = state.pendedEvent.take()
                 }
             }
             return IOResult(.success)
         }
-        cancelled?.complete(.cancelled)
+        cancelled?(.cancelled)
         if result.status == .success, subscription.queue == .event {
             device.registry.setMembership(of: self, in: subscription.group, subscription.join)
         }

@@ -14,8 +14,8 @@ final class DoorConnection {
     var netlink = NetlinkBinding.none
     /// What epoll was last told to look for.
     var interest: DoorEpoll.Events = .readable
-    /// Datagrams that did not fit the peer's buffer, the oldest first. At most one answer and one completion, as no
-    /// request is taken while there are any.
+    /// Datagrams that did not fit the peer's buffer, the oldest first. At most one answer and the completions of two
+    /// pended requests, as no request is taken while there are any.
     private var waiting: [[UInt8]] = []
 
     init(id: UInt64, socket: UnixSocket, user: UInt32, handle: Handle) {

@@ -28,7 +28,7 @@ final class DoorMailbox: Sendable {
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
-    /// Leaves a completion. Never waits for the door. A handle pends at most one request, which bounds the list.
+    /// Leaves a completion. Never waits for the door. A handle pends at most two requests, which bounds the list.
     func post(_ completion: Completion) {
         let isFirst = state.withLock { state in
             state.completions.append(completion)

@@ -128,10 +128,10 @@ public final class UnixSocketConnection: DeviceConnection {
             await withCheckedContinuation { continuation in
                 pend(queue, continuation)
                 // A task that was cancelled before the request was sent has not cancelled it.
-                if Task.isCancelled { cancelPended() }
+                if Task.isCancelled { cancelPended(queue) }
             }
         } onCancel: {
-            cancelPended()
+            cancelPended(queue)
         }
         guard status == .success else { throw DeviceError(status) }
     }
@@ -155,8 +155,8 @@ public final class UnixSocketConnection: DeviceConnection {
         }
     }
 
-    /// Asks the device to cancel the pended request, if there is one. Its answer is not waited for.
-    private func cancelPended() {
+    /// Asks the device to cancel the request that waits for a queue, if there is one. Its answer is not waited for.
+    private func cancelPended(_ queue: QueueKind) {
         let request = state.withLock { state -> (UInt32, UnixSocket)? in
             guard let socket = state.socket, state.end == nil, state.pended > 0 else { return nil }
             repeat { state.lastTag &+= 1 } while state.waiting[state.lastTag] != nil
@@ -164,7 +164,7 @@ public final class UnixSocketConnection: DeviceConnection {
             return (state.lastTag, socket)
         }
         guard let (tag, socket) = request else { return }
-        try? send(.cancel, [], 0, tag, socket)
+        try? send(.cancel, DoorRequest.input(queue.rawValue), 0, tag, socket)
     }
 
     /// Receives what is there, for those who wait without a thread.

@@ -24,9 +24,9 @@ public protocol DeviceConnection: AnyObject, Sendable {
 
     /// Waits until a queue of the handle has something.
     ///
-    /// One task at a time. When the task is cancelled, so is the request.
+    /// One task at a time for each queue. When the task is cancelled, so is the request.
     /// - Throws: `cancelled` if the request or the task was cancelled or the handle closed, `deviceBusy` if another task
-    ///   waits, `invalidParameter` if the handle has no such queue.
+    ///   waits for it, `invalidParameter` if the handle has no such queue.
     func pend(_ queue: QueueKind) async throws(DeviceError)
 
     /// Closes the handle.

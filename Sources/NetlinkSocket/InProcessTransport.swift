@@ -32,23 +32,29 @@ public final class InProcessConnection: DeviceConnection {
         let status = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<IOStatus, Never>) in
                 var output = MessageWriter(capacity: 0)
-                let input = unsafe withUnsafeBytes(of: queue.rawValue) { unsafe Array($0) }
+                let input = Self.input(queue)
                 let result = handle.control(.pend, input: input.rawSpan, output: &output) { status in
                     continuation.resume(returning: status)
                 }
                 if result.status != .pending { continuation.resume(returning: result.status) }
                 // A task that was cancelled before the request was pended has not cancelled it.
-                if result.status == .pending, Task.isCancelled { _ = Self.cancel(handle) }
+                if result.status == .pending, Task.isCancelled { _ = Self.cancel(queue, handle) }
             }
         } onCancel: {
-            _ = Self.cancel(handle)
+            _ = Self.cancel(queue, handle)
         }
         guard status == .success else { throw DeviceError(status) }
     }
 
-    private static func cancel(_ handle: Handle) -> IOResult {
+    private static func cancel(_ queue: QueueKind, _ handle: Handle) -> IOResult {
         var output = MessageWriter(capacity: 0)
-        return handle.control(.cancel, input: RawSpan(), output: &output)
+        let input = input(queue)
+        return handle.control(.cancel, input: input.rawSpan, output: &output)
+    }
+
+    private static func input(_ queue: QueueKind) -> [UInt8] {
+        // An integer has no padding: all four bytes are initialised.
+        unsafe withUnsafeBytes(of: queue.rawValue) { unsafe Array($0) }
     }
 
     public func close() { handle.close() }

@@ -3,7 +3,7 @@ public import Netlink
 /// A generic-netlink family of the datapath interface: what `CTRL_CMD_GETFAMILY` would tell of it.
 ///
 /// The numbers are those of the device interface with I/O controls as it was shipped for Windows; there the families are
-/// fixed and need no discovery. Families that it did not have follow them.
+/// fixed and need no discovery. 23 was never on the wire there: connection tracking came as Netfilter messages.
 public struct Family: Hashable, Sendable {
     public let name: String
     /// The message type of the family's messages.
@@ -30,15 +30,26 @@ public struct Family: Hashable, Sendable {
     /// `ovs_win_netdev`: the interfaces of the host.
     public static let netdev = Family(
         name: "ovs_win_netdev", id: 22, version: 1, maximumAttribute: NetdevAttribute.maximum, group: .netdev)
-    public static let meter = Family(
-        name: "ovs_meter", id: 23, version: 1, maximumAttribute: MeterAttribute.maximum, group: .meter)
     public static let ctLimit = Family(
         name: "ovs_ct_limit", id: 24, version: 1, maximumAttribute: CTLimitAttribute.maximum, group: .ctLimit)
+    public static let meter = Family(
+        name: "ovs_meter", id: 25, version: 1, maximumAttribute: MeterAttribute.maximum, group: .meter)
 
-    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev, .meter, .ctLimit]
+    public static let all: [Family] = [.control, .datapath, .packet, .vport, .flow, .netdev, .ctLimit, .meter]
 
     /// The family with this message type, or nil.
     public static func with(id: UInt16) -> Family? { all.first { $0.id == id } }
+
+    /// Whether a message type is one of connection tracking's, which the Windows interface has and this one has not yet:
+    /// the placeholder 23, and those of Netfilter's subsystem 1.
+    public static func isConnectionTracking(_ id: UInt16) -> Bool { id == 23 || id >> 8 == 1 }
+
+    /// The oldest version whose messages are understood: a datapath's requests also as they were before it had features.
+    public static let oldestVersion: UInt8 = 1
+
+    /// Whether a request must say that it is one (`NLM_F_REQUEST`), as Linux demands. In the families that only the
+    /// Windows interface has, clients do not say so.
+    public var needsRequestFlag: Bool { self != .control && self != .netdev }
 }
 
 extension Family {

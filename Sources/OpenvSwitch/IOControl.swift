@@ -22,9 +22,9 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     public static let readEvent = IOControlCode(function: 0x102, method: 2, access: 1)
     /// No input; output is one upcall, or nothing.
     public static let readPacket = IOControlCode(function: 0x103, method: 2, access: 1)
-    /// Input is one message: the start of a dump, or a control command; no output.
+    /// Input is one message, the start of a dump or a control command; no output.
     public static let write = IOControlCode(function: 0x104, method: 1, access: 1)
-    /// Input is one message; output is its reply or its error.
+    /// Input is one request or several; output is their replies, errors and acknowledgements.
     public static let transact = IOControlCode(function: 0x105, method: 2, access: 2)
 
     // Martlet's own, in the range that is left to vendors.
@@ -35,7 +35,8 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     public static let subscribe = IOControlCode(function: 0x801, method: 0, access: 1)
     /// Input is a `QueueKind` (u32); no output. Completes when that queue is not empty. No Netlink.
     public static let pend = IOControlCode(function: 0x802, method: 0, access: 1)
-    /// No input; no output. Completes the pended request with `cancelled`. No Netlink.
+    /// Input is a `QueueKind` (u32), or nothing for both; no output. Completes what waits for it with `cancelled`. No
+    /// Netlink.
     public static let cancel = IOControlCode(function: 0x803, method: 0, access: 1)
     /// No input; output is `DeviceVersion`. No Netlink.
     public static let getVersion = IOControlCode(function: 0x804, method: 0, access: 1)
@@ -111,7 +112,7 @@ public struct IOStatus: RawRepresentable, Hashable, Sendable {
     public static let invalidLength = IOStatus(rawValue: 0xC023_0014)
     /// Too many handles.
     public static let insufficientResources = IOStatus(rawValue: 0xC000_009A)
-    /// A request is pended on this handle already.
+    /// A request for this queue is pended on this handle already.
     public static let deviceBusy = IOStatus(rawValue: 0x8000_0011)
     /// The pended request was cancelled, or its handle closed.
     public static let cancelled = IOStatus(rawValue: 0xC000_0120)
@@ -131,7 +132,7 @@ public struct IOStatus: RawRepresentable, Hashable, Sendable {
         case .bufferTooSmall: "the output buffer is too small"
         case .invalidLength: "input or output is shorter than this I/O control demands"
         case .insufficientResources: "the device has no more handles"
-        case .deviceBusy: "a request is pended on this handle already"
+        case .deviceBusy: "a request for this queue is pended on this handle already"
         case .cancelled: "the request was cancelled"
         case .notFound: "the device is gone"
         case .overflow: "the queue was full and messages were lost"

@@ -46,6 +46,7 @@ public enum Errno {
     public static let `protocol`: Int32 = 71
     public static let overflow: Int32 = 75
     public static let messageSize: Int32 = 90
+    public static let protocolNotSupported: Int32 = 93
     public static let notSupported: Int32 = 95
     public static let addressFamilyNotSupported: Int32 = 97
     public static let networkDown: Int32 = 100
@@ -66,6 +67,7 @@ public enum Errno {
     private static let names: [Int32: String] = [
         1: "EPERM", 2: "ENOENT", 5: "EIO", 11: "EAGAIN", 12: "ENOMEM", 13: "EACCES", 16: "EBUSY", 17: "EEXIST",
         19: "ENODEV", 22: "EINVAL", 27: "EFBIG", 34: "ERANGE", 71: "EPROTO", 75: "EOVERFLOW", 90: "EMSGSIZE",
+        93: "EPROTONOSUPPORT",
         95: "EOPNOTSUPP", 97: "EAFNOSUPPORT", 100: "ENETDOWN", 105: "ENOBUFS", 107: "ENOTCONN", 111: "ECONNREFUSED",
     ]
     private static let texts: [Int32: String] = [
@@ -73,7 +75,8 @@ public enum Errno {
         11: "Resource temporarily unavailable", 12: "Cannot allocate memory", 13: "Permission denied",
         16: "Device or resource busy", 17: "File exists", 19: "No such device", 22: "Invalid argument",
         27: "File too large", 34: "Numerical result out of range", 71: "Protocol error",
-        75: "Value too large for defined data type", 90: "Message too long", 95: "Operation not supported",
+        75: "Value too large for defined data type", 90: "Message too long", 93: "Protocol not supported",
+        95: "Operation not supported",
         97: "Address family not supported by protocol", 100: "Network is down", 105: "No buffer space available",
         107: "Transport endpoint is not connected", 111: "Connection refused",
     ]

@@ -36,7 +36,7 @@ extension DoorsTests {
             }
             #expect(failure(.getPortID, [], 3) == DeviceError(.invalidLength, information: 4))
             #expect(failure(IOControlCode(rawValue: 42)) == DeviceError(.invalidDeviceRequest))
-            #expect(failure(.subscribe, [1, 2, 3]) == DeviceError(.invalidParameter))
+            #expect(failure(.subscribe, [1, 2, 3]) == DeviceError(.invalidLength, information: 12))
             #expect(failure(.transact, [], 4096) == DeviceError(.invalidLength, information: MessageHeader.size))
             #expect(failure(.pend, [0, 0, 0, 0]) == DeviceError(.invalidParameter))
             let most = 128 << 10

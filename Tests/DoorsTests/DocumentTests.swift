@@ -59,6 +59,20 @@ extension DoorsTests {
             }
         }
 
+        @Test func everyCommandIsThereAndNoOther() {
+            let rows = CommandRule.all.map { rule in
+                let ways = [(DeviceOperations.transact, "transact"), (.dump, "dump"), (.write, "write")]
+                    .filter { rule.operations.contains($0.0) }.map(\.1).joined(separator: ", ")
+                return "| `\(rule.family.name)` | \(rule.command) \(rule.name) | \(ways) "
+                    + "| \(rule.isRead ? "read" : "change") | \(rule.isOfHandle ? "0" : "any") |"
+            }
+            for row in rows { #expect(hasRow(row), "\(row)") }
+            let documented = lines.filter {
+                $0.hasPrefix("| `ovs_") && ($0.hasSuffix("| 0 |") || $0.hasSuffix("| any |"))
+            }
+            #expect(documented.count == rows.count)
+        }
+
         @Test func theSmallestBuffersAreThoseOfTheDocument() throws {
             let bed = try DoorBed()
             let client = try bed.raw()

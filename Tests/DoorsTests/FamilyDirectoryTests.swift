@@ -55,7 +55,7 @@ import Testing
         Expected(name: "ovs_flow", id: 1045, version: 1, maximum: 11, operations: changing, group: 1127),
         Expected(name: "ovs_packet", id: 1043, version: 1, maximum: 12, operations: [[3, 0x1a]], group: nil),
         Expected(
-            name: "ovs_meter", id: 1047, version: 1, maximum: 9,
+            name: "ovs_meter", id: 1049, version: 1, maximum: 9,
             operations: [[1, 0x0a], [2, 0x1a], [4, 0x0a], [3, 0x1a]], group: 1131),
         Expected(
             name: "ovs_ct_limit", id: 1048, version: 1, maximum: 1, operations: [[1, 0x1a], [2, 0x1a], [3, 0x0a]],
@@ -87,7 +87,7 @@ import Testing
         for name in ["nlctrl", "ovs", "ovs_datapat", "ovs_datapath2", "ovs_win_control", "ovs_win_netdev"] {
             #expect(try answer(byName(name)) == .kernel, "\(name)")
         }
-        for id in [UInt16(0), 16, 18, 1023, 1024, 1040, 1041, 1046, 1049, 0xffff] {
+        for id in [UInt16(0), 16, 18, 1023, 1024, 1040, 1041, 1046, 1047, 1050, 0xffff] {
             #expect(try answer(NetlinkTestClient.familyRequest(attribute(1, hostBytes(id)))) == .kernel, "\(id)")
         }
         let name = attribute(2, Array("ovs_flow\0".utf8))

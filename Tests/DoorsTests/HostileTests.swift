@@ -157,7 +157,7 @@ extension DoorsTests {
                     let at = code == IOControlCode.dump.rawValue && inputLength >= 40 ? 16 : 0
                     input[at] = UInt8(inputLength - at)
                     (input[at + 1], input[at + 2], input[at + 3]) = (0, 0, 0)
-                    input[at + 4] = UInt8.random(in: 16...23, using: &random)
+                    input[at + 4] = UInt8.random(in: 16...25, using: &random)
                     input[at + 5] = 0
                     (input[at + 12], input[at + 13], input[at + 14], input[at + 15]) = (0, 0, 0, 0)
                 }

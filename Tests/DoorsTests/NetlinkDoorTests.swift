@@ -264,7 +264,7 @@ extension DoorsTests {
                 hostBytes(UInt32(24)) + hostBytes(type, flags) + hostBytes(UInt32(1), 0) + [3, 1, 0, 0, 0, 0, 0, 0]
             }
             // The families of the Windows interface are not here, and what is no request is skipped.
-            for type in [UInt16(1024), 1041, 1046, 1049, .max] {
+            for type in [UInt16(1024), 1041, 1046, 1047, 1050, .max] {
                 try client.send(message(type, 1))
                 #expect(errorNumber(try client.receive() ?? []) == Errno.noEntry)
                 try client.send(message(type, 0x301))

@@ -9,9 +9,6 @@ extension Device {
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
         let command = request.ovs.command
-        guard (CTLimitCommand.set...CTLimitCommand.get).contains(command) else {
-            throw .error(RequestError(Errno.notSupported, "ovs_ct_limit has no command \(command)"))
-        }
         let set = try request.parse(CTLimitMessage.policy)
         var listed: [ZoneLimit]?
         if let attribute = set[CTLimitAttribute.zoneLimit] { listed = ZoneLimit.list(attribute.payload) }

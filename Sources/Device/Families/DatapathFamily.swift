@@ -7,9 +7,6 @@ extension Device {
     func datapath(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        guard (Command.new...Command.set).contains(request.ovs.command) else {
-            throw .error(RequestError(Errno.notSupported, "ovs_datapath has no command \(request.ovs.command)"))
-        }
         let set = try request.parse(DatapathMessage.policy)
         switch request.ovs.command {
         case Command.new: try newDatapath(request, set, control, &output)
@@ -35,7 +32,7 @@ extension Device {
         }
         let portIDs: [UInt32]
         do { portIDs = try upcalls.integers() } catch { throw .error(RequestError(invalid: error)) }
-        let settings = try DatapathSettings(set)
+        let settings = try DatapathSettings(set, request.handle)
         // The reply of a datapath that does not exist yet: its numbers take the same room whatever they are.
         var measure = DatapathMessage(command: Command.new, name: name)
         measure.stats = DatapathStatistics()
@@ -62,7 +59,7 @@ extension Device {
         _ request: borrowing Request, _ set: AttributeSet, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
         let datapath = try findDatapath(set, request, control)
-        let settings = try DatapathSettings(set)
+        let settings = try DatapathSettings(set, request.handle)
         var measure = datapathMessage(datapath, command: Command.set)
         measure.perCPUPortIDs = settings.perCPUPortIDs ?? datapath.perCPUPortIDs
         try request.requireRoomForEcho(size(of: measure))
@@ -109,11 +106,16 @@ private struct DatapathSettings {
     let maskCacheSize: UInt32?
     let perCPUPortIDs: [UInt32]?
 
-    init(_ set: borrowing AttributeSet) throws(Refusal) {
+    init(_ set: borrowing AttributeSet, _ handle: Handle) throws(Refusal) {
         features = UserFeatures(rawValue: set.integer(DatapathAttribute.userFeatures) ?? 0)
         let unknown = features.subtracting(Datapath.supportedFeatures)
         guard unknown.isEmpty else {
             let text = "the features 0x\(String(unknown.rawValue, radix: 16)) are not supported"
+            throw .error(RequestError(Errno.notSupported, text))
+        }
+        // It offers that to every datapath, and would then receive nothing.
+        guard !features.contains(.dispatchUpcallPerCPU) || !handle.isOfWindowsClient else {
+            let text = "a client of the Windows interface (SOCK_PROP) receives upcalls by vport, and not by CPU"
             throw .error(RequestError(Errno.notSupported, text))
         }
         maskCacheSize = set.integer(DatapathAttribute.masksCacheSize)

@@ -11,13 +11,12 @@ extension Device {
         switch request.ovs.command {
         case Command.new: try newFlow(request, set, control, &output)
         case Command.set: try setFlow(request, set, control, &output)
-        case Command.get:
+        case Command.delete: try deleteFlow(request, set, control, &output)
+        default:  // GET
             let identity = try identity(set)
             let datapath = try findDatapath(ifindex: request.ovs.datapathIfindex, control)
             let flow = try find(identity, datapath)
             try reply(FlowReply(flow, Command.get, set, request), request, &output)
-        case Command.delete: try deleteFlow(request, set, control, &output)
-        default: throw .error(RequestError(Errno.notSupported, "ovs_flow has no command \(request.ovs.command)"))
         }
     }
 

@@ -7,9 +7,6 @@ extension Device {
     func meter(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        guard (MeterCommand.features...MeterCommand.get).contains(request.ovs.command) else {
-            throw .error(RequestError(Errno.notSupported, "ovs_meter has no command \(request.ovs.command)"))
-        }
         let set = try request.parse(MeterMessage.policy)
         switch request.ovs.command {
         case MeterCommand.features:

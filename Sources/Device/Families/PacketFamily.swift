@@ -5,9 +5,6 @@ import OpenvSwitch
 /// Family `ovs_packet`: a client's packet is executed.
 extension Device {
     func packet(_ request: borrowing Request, _ control: SwitchControl) throws(Refusal) {
-        guard request.ovs.command == PacketCommand.execute else {
-            throw .error(RequestError(Errno.notSupported, "ovs_packet has no command \(request.ovs.command)"))
-        }
         let set = try request.parse(PacketMessage.policy)
         guard let frame = set[PacketAttribute.packet], let key = set[PacketAttribute.key],
             let actions = set[PacketAttribute.actions]

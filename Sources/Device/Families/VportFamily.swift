@@ -7,9 +7,6 @@ extension Device {
     func vport(
         _ request: borrowing Request, _ control: SwitchControl, _ output: inout MessageWriter
     ) throws(Refusal) {
-        guard (Command.new...Command.set).contains(request.ovs.command) else {
-            throw .error(RequestError(Errno.notSupported, "ovs_vport has no command \(request.ovs.command)"))
-        }
         let set = try request.parse(VportMessage.policy)
         switch request.ovs.command {
         case Command.new: try newVport(request, set, control, &output)
