@@ -90,7 +90,8 @@ let package = Package(
             swiftSettings: house),
         // The rules of the device as a C program drives them, and the test that runs them on every way to it.
         .target(
-            name: "CDeviceConformance", path: "Tests/DeviceConformance", cSettings: [.define("_GNU_SOURCE")]),
+            name: "CDeviceConformance", dependencies: ["CDevice"], path: "Tests/DeviceConformance",
+            cSettings: [.define("_GNU_SOURCE")]),
         .testTarget(
             name: "DeviceConformanceTests",
             dependencies: [

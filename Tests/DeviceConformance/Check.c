@@ -333,6 +333,22 @@ void set_carrier(struct check *check, const char *name, bool has_carrier) {
     check->bed->set_carrier(check->bed->context, name, has_carrier);
 }
 
+void set_up(struct check *check, const char *name, bool is_up) {
+    check->bed->set_up(check->bed->context, name, is_up);
+}
+
+void set_mac(struct check *check, const char *name, uint64_t mac) {
+    check->bed->set_mac(check->bed->context, name, mac);
+}
+
+void set_mtu(struct check *check, const char *name, uint32_t mtu) {
+    check->bed->set_mtu(check->bed->context, name, mtu);
+}
+
+void rename_interface(struct check *check, const char *name, const char *new_name) {
+    check->bed->rename(check->bed->context, name, new_name);
+}
+
 void send_frame(struct check *check, const char *name, size_t length, uint16_t source) {
     uint8_t *frame = malloc(length);
     if (frame == NULL) abort();

@@ -146,6 +146,10 @@ void plug(struct check *, const char *name);
 void unplug(struct check *, const char *name);
 void set_carrier(struct check *, const char *name, bool has_carrier);
 void plug_with(struct check *, const char *name, uint64_t mac, uint32_t mtu);
+void set_up(struct check *, const char *name, bool is_up);
+void set_mac(struct check *, const char *name, uint64_t mac);
+void set_mtu(struct check *, const char *name, uint32_t mtu);
+void rename_interface(struct check *, const char *name, const char *new_name);
 /// Sends a frame of this length into an interface.
 void send_frame(struct check *, const char *name, size_t length, uint16_t source);
 /// The length of the oldest frame that came out at an interface; 0 if there is none.

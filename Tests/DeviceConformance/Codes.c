@@ -72,6 +72,28 @@ static void smallest_outputs(struct check *check) {
     }
 }
 
+static void smallest_inputs(struct check *check) {
+    conformance_handle handle = open_handle(check);
+    static const struct {
+        uint32_t code, least;
+    } inputs[] = {
+        {MARTLET_IOCTL_TRANSACT, 16}, {MARTLET_IOCTL_DUMP, 32}, {MARTLET_IOCTL_SUBSCRIBE, 12},
+        {MARTLET_IOCTL_PEND, 4},      {MARTLET_IOCTL_WRITE, 24},
+    };
+    static const uint8_t zeros[32];
+    for (size_t each = 0; each < sizeof inputs / sizeof *inputs; each++) {
+        for (uint32_t length = 0; length < inputs[each].least; length++) {
+            in_case(check, "code 0x%08x with an input of %u", inputs[each].code, length);
+            EXPECT_CALL(control(check, handle, inputs[each].code, zeros, length, LARGE), MARTLET_STATUS_INVALID_LENGTH,
+                        inputs[each].least);
+        }
+    }
+    // The output is looked at first.
+    in_case(check, "neither input nor output");
+    EXPECT_CALL(control_code(check, handle, MARTLET_IOCTL_TRANSACT, 0), MARTLET_STATUS_INVALID_LENGTH, 36);
+    EXPECT_CALL(control_code(check, handle, MARTLET_IOCTL_DUMP, 0), MARTLET_STATUS_INVALID_LENGTH, 52);
+}
+
 static void codes_without_output(struct check *check) {
     conformance_handle handle = open_handle(check);
     static const size_t capacities[] = {0, 1, 36, LARGE};
@@ -141,6 +163,7 @@ static const struct rule rules[] = {
     {"getPortID tells the handle's port ID, which is from 2^30 to 2^31 - 1", get_port_id, 0},
     {"getVersion tells 1", get_version, 0},
     {"an output buffer that is smaller than the code demands is invalidLength and the size", smallest_outputs, 0},
+    {"an input that is shorter than the code demands is invalidLength and the size", smallest_inputs, 0},
     {"codes without output take any output buffer and put nothing out", codes_without_output, 0},
     {"a huge output buffer is as good as a large one", huge_outputs, 0},
     {"a code that the device does not know is invalidDeviceRequest", unknown_codes, 0},

@@ -247,6 +247,16 @@ static void no_datapath(struct check *check) {
     }
 }
 
+static struct message of_version_0(struct message message) {
+    message.bytes[17] = 0;
+    return message;
+}
+
+static struct message of_another(struct message message) {
+    header(&message)->nlmsg_pid = 1;
+    return message;
+}
+
 static void refused(struct check *check) {
     conformance_handle handle = open_handle(check);
     int32_t datapath = make_bed(check, handle, 1);
@@ -262,6 +272,9 @@ static void refused(struct check *check) {
         {message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_SET, DUMP, datapath), EOPNOTSUPP},
         {message(MARTLET_FAMILY_NETDEV, MARTLET_NETDEV_CMD_NEW, DUMP, 0), EOPNOTSUPP},
         {message(99, 1, DUMP, 0), ENOENT},
+        {message(23, 1, DUMP, 0), EOPNOTSUPP},
+        {of_version_0(message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_GET, DUMP, datapath)), EINVAL},
+        {of_another(message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_GET, DUMP, datapath)), EINVAL},
         {message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_GET, NLM_F_REQUEST, datapath), EINVAL},
         {message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_GET, NLM_F_REQUEST | NLM_F_ROOT, datapath), EINVAL},
         {message(MARTLET_FAMILY_VPORT, OVS_VPORT_CMD_GET, NLM_F_REQUEST | NLM_F_MATCH, datapath), EINVAL},
@@ -288,7 +301,7 @@ static void short_inputs(struct check *check) {
     for (size_t length = 0; length < sizeof input; length++) {
         in_case(check, "an input of %zu bytes", length);
         struct answer answer = control(check, handle, MARTLET_IOCTL_DUMP, input, length, LARGE);
-        if (length < 16) EXPECT_CALL(answer, MARTLET_STATUS_INVALID_LENGTH, 16);
+        if (length < 32) EXPECT_CALL(answer, MARTLET_STATUS_INVALID_LENGTH, 32);
         else EXPECT_CALL(answer, MARTLET_STATUS_INVALID_PARAMETER, 0);
     }
     static const uint32_t lies[] = {0, 15, ATTRIBUTES + 1, UINT32_MAX};

@@ -80,6 +80,72 @@ static void netdev_events(struct check *check) {
     EXPECT_NOTHING(read_event(check, watcher));
 }
 
+/// Attributes of an event of the netdev family, and the bits of the first.
+enum { CHANGES = 8, FORMER_NAME = 9 };
+enum { CONNECTED = 1, DISCONNECTED = 2, LINK_UP = 4, LINK_DOWN = 8, MAC = 16, MTU = 32, CREATED = 64, DELETED = 128, NAME = 256 };
+
+static void netdev_changes(struct check *check) {
+    conformance_handle watcher = open_handle(check);
+    EXPECT_NOTHING(join(check, watcher, MARTLET_GROUP_NETDEV));
+    plug(check, "p1");
+    set_up(check, "p1", false);
+    set_up(check, "p1", true);
+    set_carrier(check, "p1", false);
+    set_carrier(check, "p1", true);
+    set_mac(check, "p1", 0x020000000001);
+    set_mtu(check, "p1", 9000);
+    rename_interface(check, "p1", "p2");
+    unplug(check, "p2");
+    static const struct {
+        uint8_t command;
+        uint32_t changes;
+        const char *name;
+    } events[] = {
+        {MARTLET_NETDEV_CMD_NEW, CREATED | CONNECTED | LINK_UP, "p1"}, {MARTLET_NETDEV_CMD_SET, DISCONNECTED, "p1"},
+        {MARTLET_NETDEV_CMD_SET, CONNECTED, "p1"}, {MARTLET_NETDEV_CMD_SET, LINK_DOWN, "p1"},
+        {MARTLET_NETDEV_CMD_SET, LINK_UP, "p1"}, {MARTLET_NETDEV_CMD_SET, MAC, "p1"},
+        {MARTLET_NETDEV_CMD_SET, MTU, "p1"}, {MARTLET_NETDEV_CMD_SET, NAME, "p2"},
+        {MARTLET_NETDEV_CMD_DEL, DELETED | DISCONNECTED | LINK_DOWN, "p2"},
+    };
+    for (size_t each = 0; each < sizeof events / sizeof *events; each++) {
+        in_case(check, "event %zu", each);
+        struct answer answer = read_event(check, watcher);
+        const struct nlmsghdr *event = first(answer);
+        EXPECT(event != NULL);
+        if (event == NULL) return;
+        EXPECT_EQUAL(generic_of(event)->cmd, events[each].command);
+        EXPECT_EQUAL(u32_of(attribute(event, CHANGES)), events[each].changes);
+        EXPECT(is_string(attribute(event, MARTLET_NETDEV_ATTR_NAME), events[each].name));
+        if (events[each].changes & NAME) EXPECT(is_string(attribute(event, FORMER_NAME), "p1"));
+        else EXPECT(attribute(event, FORMER_NAME) == NULL);
+    }
+    EXPECT_NOTHING(read_event(check, watcher));
+}
+
+static void a_vport_follows(struct check *check) {
+    conformance_handle handle = open_handle(check), watcher = open_handle(check);
+    int32_t datapath = make_datapath(check, handle, "br0");
+    uint32_t number = add_port(check, handle, datapath, "p1", 0);
+    EXPECT_NOTHING(join(check, watcher, MARTLET_GROUP_VPORT));
+    EXPECT_NOTHING(join(check, watcher, MARTLET_GROUP_NETDEV));
+    rename_interface(check, "p1", "p2");
+    // The vport's event comes in front of the interface's.
+    struct answer answer = read_event(check, watcher);
+    const struct nlmsghdr *event = first(answer);
+    EXPECT(event != NULL && event->nlmsg_type == MARTLET_FAMILY_VPORT && generic_of(event)->cmd == OVS_VPORT_CMD_SET);
+    if (event == NULL) return;
+    EXPECT(is_string(attribute(event, OVS_VPORT_ATTR_NAME), "p2"));
+    EXPECT_EQUAL(u32_of(attribute(event, OVS_VPORT_ATTR_PORT_NO)), number);
+    EXPECT_EVENT(watcher, MARTLET_FAMILY_NETDEV, MARTLET_NETDEV_CMD_SET, 0, 0);
+    // Nothing else that happens to an interface changes its vport.
+    set_carrier(check, "p2", false);
+    set_up(check, "p2", false);
+    EXPECT_EVENT(watcher, MARTLET_FAMILY_NETDEV, MARTLET_NETDEV_CMD_SET, 0, 0);
+    EXPECT_EVENT(watcher, MARTLET_FAMILY_NETDEV, MARTLET_NETDEV_CMD_SET, 0, 0);
+    struct message get = get_vport(datapath, number, 0);
+    EXPECT_REPLY(transact(check, handle, &get), &get);
+}
+
 static void an_interface_that_goes(struct check *check) {
     conformance_handle handle = open_handle(check), watcher = open_handle(check);
     int32_t datapath = make_datapath(check, handle, "br0");
@@ -157,7 +223,7 @@ static void trace(struct check *check) {
     control_code(check, handle, MARTLET_IOCTL_GET_VERSION, 4);
     control(check, handle, MARTLET_IOCTL_SUBSCRIBE, "bad", 3, 0);
     static const uint32_t codes[] = {MARTLET_IOCTL_GET_VERSION, MARTLET_IOCTL_SUBSCRIBE};
-    static const uint32_t statuses[] = {MARTLET_STATUS_SUCCESS, MARTLET_STATUS_INVALID_PARAMETER};
+    static const uint32_t statuses[] = {MARTLET_STATUS_SUCCESS, MARTLET_STATUS_INVALID_LENGTH};
     static const size_t inputs[] = {0, 3}, outputs[] = {4, 0};
     for (int each = 0; each < 2; each++) {
         struct answer answer = read_event(check, watcher);
@@ -186,6 +252,8 @@ static const struct rule rules[] = {
     {"group 101 brings vports made, changed and deleted, with the request's numbers", vport_events, 0},
     {"group 103 brings flows made, changed and deleted, with the request's numbers", flow_events, 0},
     {"group 105 brings interfaces that come, change and go, with zeros", netdev_events, 0},
+    {"an event of group 105 says what has happened, bit by bit", netdev_changes, 0},
+    {"a vport follows its interface to another name, and group 101 is told", a_vport_follows, 0},
     {"an interface that goes takes its vport with it, and group 101 is told", an_interface_that_goes, 0},
     {"with NLM_F_ECHO the requester has the change as its reply and not as an event", no_event_of_an_echo, 0},
     {"what changes nothing has no event", no_event_of_a_refusal, 0},

@@ -51,14 +51,35 @@ static void wrong_properties(struct check *check) {
     no_case(check);
     struct message short_protocol = properties(), bare = properties();
     put_u16(&short_protocol, MARTLET_CONTROL_ATTR_SOCKET_PROTOCOL, NETLINK_GENERIC);
-    EXPECT_ERROR(transact(check, handle, &short_protocol), &short_protocol, ERANGE);
+    EXPECT_ERROR(transact(check, handle, &short_protocol), &short_protocol, EINVAL);
+    static const uint32_t strange[] = {1, 2, 11, 13, 15, 17, UINT32_MAX};
+    for (size_t each = 0; each < sizeof strange / sizeof *strange; each++) {
+        in_case(check, "protocol %u", strange[each]);
+        struct message asked = properties();
+        put_u32(&asked, MARTLET_CONTROL_ATTR_SOCKET_PROTOCOL, strange[each]);
+        EXPECT_ERROR(transact(check, handle, &asked), &asked, EPROTONOSUPPORT);
+    }
+    no_case(check);
     // None of them has set the protocol.
     expect_properties(check, handle, &bare, 0);
 }
 
+static void windows_clients(struct check *check) {
+    conformance_handle windows = open_handle(check), other = open_handle(check);
+    int32_t datapath = make_datapath(check, other, "br0");
+    struct message set = properties();
+    put_u32(&set, MARTLET_CONTROL_ATTR_SOCKET_PROTOCOL, NETLINK_NETFILTER);
+    expect_properties(check, windows, &set, NETLINK_NETFILTER);
+    struct message feature = request(MARTLET_FAMILY_DATAPATH, OVS_DP_CMD_SET, NLM_F_ACK, datapath);
+    put_u32(&feature, OVS_DP_ATTR_USER_FEATURES, OVS_DP_F_DISPATCH_UPCALL_PER_CPU);
+    EXPECT_ERROR(transact(check, windows, &feature), &feature, EOPNOTSUPP);
+    EXPECT_ERROR(transact(check, other, &feature), &feature, 0);
+}
+
 static const struct rule control_rules[] = {
     {"socket properties are kept and given back", socket_properties, 0},
-    {"socket properties with another port ID are EINVAL and set nothing", wrong_properties, 0},
+    {"socket properties that are wrong are refused and set nothing", wrong_properties, 0},
+    {"a client that has set a protocol is refused upcalls by CPU", windows_clients, 0},
 };
 
 TOPIC(control_topic, "family ovs_win_control", control_rules);
@@ -83,7 +104,7 @@ static void netdev_by_name(struct check *check) {
     static const uint8_t mac[] = {2, 0, 0, 0, 0x0a, 0x0b};
     EXPECT_EQUAL(generic_of(reply)->cmd, MARTLET_NETDEV_CMD_GET);
     EXPECT(is_string(attribute(reply, MARTLET_NETDEV_ATTR_NAME), "p1"));
-    const struct nlattr *address = attribute(reply, MARTLET_NETDEV_ATTR_MAC);
+    const struct nlattr *address = attribute(reply, MARTLET_NETDEV_ATTR_MAC_ADDRESS);
     EXPECT(address != NULL && payload_length(address) == 6 && memcmp(payload(address), mac, 6) == 0);
     EXPECT_EQUAL(u32_of(attribute(reply, MARTLET_NETDEV_ATTR_MTU)), 9000);
     EXPECT(u32_of(attribute(reply, MARTLET_NETDEV_ATTR_IFINDEX)) != 0);

@@ -80,11 +80,11 @@ static void subscribing_is_refused(struct check *check) {
     conformance_handle reader = open_reader(check);
     EXPECT_CALL(join_packets(check, reader), MARTLET_STATUS_ACCESS_DENIED, 0);
     EXPECT_CALL(join(check, reader, MARTLET_GROUP_TRACE), MARTLET_STATUS_ACCESS_DENIED, 0);
-    struct message packets = request(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_PACKET, 0, 0);
+    struct message packets = request(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_PACKET_SUBSCRIBE, 0, 0);
     put_u8(&packets, MARTLET_CONTROL_ATTR_PACKET_SUBSCRIBE, 1);
     put_u32(&packets, MARTLET_CONTROL_ATTR_PACKET_PORT_ID, port_id(check, reader));
     EXPECT_CALL(write_message(check, reader, &packets), MARTLET_STATUS_ACCESS_DENIED, 0);
-    struct message trace = request(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_MULTICAST, 0, 0);
+    struct message trace = request(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_MULTICAST_SUBSCRIBE, 0, 0);
     put_u32(&trace, MARTLET_CONTROL_ATTR_MULTICAST_GROUP, MARTLET_GROUP_TRACE);
     put_u8(&trace, MARTLET_CONTROL_ATTR_MULTICAST_JOIN, 1);
     EXPECT_CALL(write_message(check, reader, &trace), MARTLET_STATUS_ACCESS_DENIED, 0);

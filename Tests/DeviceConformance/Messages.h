@@ -6,11 +6,10 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/openvswitch.h>
+#include <martlet/device-numbers.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "Numbers.h"
 
 // These names are this test's alone.
 #pragma GCC visibility push(hidden)

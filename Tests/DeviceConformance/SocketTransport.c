@@ -3,6 +3,7 @@
 // There is no thread: whoever waits for an answer receives for all who wait on the connection, one at a time.
 
 #include <errno.h>
+#include <martlet/device-numbers.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "Numbers.h"
 #include "Rights.h"
 #include "Transports.h"
 
@@ -53,6 +53,8 @@ struct conformance_request {
     struct connection *connection;
     struct conformance_request *next;
     uint32_t tag, status, information;
+    /// What it waits for, if it is one that waits.
+    uint32_t queue;
     uint8_t *output;
     size_t output_size;
 };
@@ -224,6 +226,9 @@ static struct conformance_request *start(void *context, conformance_handle handl
     if (request == NULL) abort();
     request->output = output;
     request->output_size = output_size;
+    // `pend` has the queue as its input; commands 0 and 1 of `write` are the queues' numbers.
+    if (code == MARTLET_IOCTL_PEND && input_length == sizeof request->queue) memcpy(&request->queue, input, 4);
+    if (code == MARTLET_IOCTL_WRITE && input_length > 16) request->queue = ((const uint8_t *)input)[16];
     send_request(request, connection_of(handle), code, input, input_length);
     return request;
 }
@@ -240,7 +245,8 @@ static uint32_t result(void *context, struct conformance_request *request, uint3
 
 static uint32_t cancel(void *context, struct conformance_request *request) {
     uint32_t information;
-    return control(context, (uintptr_t)request->connection, MARTLET_IOCTL_CANCEL, NULL, 0, NULL, 0, &information);
+    return control(context, (uintptr_t)request->connection, MARTLET_IOCTL_CANCEL, &request->queue,
+                   sizeof request->queue, NULL, 0, &information);
 }
 
 /// The connection's descriptor is the event to wait for.

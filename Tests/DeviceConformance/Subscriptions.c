@@ -38,8 +38,9 @@ static void bad_inputs(struct check *check) {
     for (size_t length = 0; length <= sizeof input; length++) {
         if (length == 12) continue;
         in_case(check, "an input of %zu bytes", length);
-        EXPECT_CALL(control(check, handle, MARTLET_IOCTL_SUBSCRIBE, input, length, 0),
-                    MARTLET_STATUS_INVALID_PARAMETER, 0);
+        struct answer answer = control(check, handle, MARTLET_IOCTL_SUBSCRIBE, input, length, 0);
+        if (length < 12) EXPECT_CALL(answer, MARTLET_STATUS_INVALID_LENGTH, 12);
+        else EXPECT_CALL(answer, MARTLET_STATUS_INVALID_PARAMETER, 0);
     }
     in_case(check, "a queue that is none");
     EXPECT_CALL(subscribe(check, handle, 2, MARTLET_GROUP_VPORT, 1), MARTLET_STATUS_INVALID_PARAMETER, 0);
@@ -141,7 +142,7 @@ static void independent_queues(struct check *check) {
 
 static const struct rule rules[] = {
     {"every group can be joined and left, and a group that is not there is invalidParameter", groups, 0},
-    {"an input that is no subscription is invalidParameter", bad_inputs, 0},
+    {"an input that is too short is invalidLength, and one that is no subscription invalidParameter", bad_inputs, 0},
     {"joining twice is joining once", twice_is_once, 0},
     {"joining another group keeps what is queued", joining_again_keeps_the_queue, 0},
     {"leaving the last group drops what is queued, and leaving another does not", leaving, 0},

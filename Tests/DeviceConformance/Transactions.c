@@ -159,14 +159,30 @@ static void no_requests(struct check *check) {
     EXPECT_ERROR(transact(check, handle, &get), &get, ENODEV);
 }
 
+static void without_the_flag(struct check *check) {
+    conformance_handle handle = open_handle(check);
+    plug(check, "p1");
+    struct message properties = message(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_SOCKET_PROPERTIES, 0, 0);
+    struct message get = message(MARTLET_FAMILY_NETDEV, MARTLET_NETDEV_CMD_GET, 0, 0);
+    put_string(&get, MARTLET_NETDEV_ATTR_NAME, "p1");
+    EXPECT_REPLY(transact(check, handle, &properties), &properties);
+    EXPECT_REPLY(transact(check, handle, &get), &get);
+}
+
 static void unknown_families(struct check *check) {
     conformance_handle handle = open_handle(check);
-    // Conntrack of the Windows interface (0x101, 0x102) among them.
-    static const uint16_t unknown[] = {16, 25, 26, 100, 0x101, 0x102, 1042, UINT16_MAX};
+    static const struct {
+        uint16_t family;
+        int error;
+    } unknown[] = {
+        {16, ENOENT}, {26, ENOENT}, {100, ENOENT}, {0x200, ENOENT}, {1042, ENOENT}, {UINT16_MAX, ENOENT},
+        // Connection tracking: of this interface, and of netfilter.
+        {23, EOPNOTSUPP}, {0x100, EOPNOTSUPP}, {0x101, EOPNOTSUPP}, {0x102, EOPNOTSUPP}, {0x1ff, EOPNOTSUPP},
+    };
     for (size_t each = 0; each < sizeof unknown / sizeof *unknown; each++) {
-        in_case(check, "family %u", unknown[each]);
-        struct message stray = request(unknown[each], 1, 0, 0);
-        EXPECT_ERROR(transact(check, handle, &stray), &stray, ENOENT);
+        in_case(check, "family %u", unknown[each].family);
+        struct message stray = request(unknown[each].family, 1, 0, 0);
+        EXPECT_ERROR(transact(check, handle, &stray), &stray, unknown[each].error);
     }
 }
 
@@ -207,6 +223,46 @@ static void port_ids(struct check *check) {
         EXPECT_ERROR(answer, &get, EINVAL);
         if (first(answer) != NULL)
             EXPECT_EQUAL(u32_of(extended(first(answer), NLMSGERR_ATTR_OFFS)), offsetof(struct nlmsghdr, nlmsg_pid));
+    }
+}
+
+static void versions(struct check *check) {
+    conformance_handle handle = open_handle(check);
+    make_datapath(check, handle, "br0");
+    for (unsigned version = 0; version < 256; version += version < 4 ? 1 : 126) {
+        in_case(check, "version %u", version);
+        struct message get = get_datapath("br0");
+        ((struct genlmsghdr *)(get.bytes + NLMSG_HDRLEN))->version = (uint8_t)version;
+        struct answer answer = transact(check, handle, &get);
+        if (version > 0) EXPECT_REPLY(answer, &get);
+        else {
+            EXPECT_ERROR(answer, &get, EINVAL);
+            if (first(answer) != NULL) EXPECT_EQUAL(u32_of(extended(first(answer), NLMSGERR_ATTR_OFFS)), 17);
+        }
+    }
+}
+
+static void order_of_checks(struct check *check) {
+    conformance_handle handle = open_handle(check);
+    // Each request has two faults, and the one that is looked for first is told.
+    struct message requests[] = {
+        request(100, 9, 0, 0), request(MARTLET_FAMILY_VPORT, 9, 0, 0), get_datapath("br0"), get_datapath("nobody"),
+        request(100, 9, 0, 0),
+    };
+    static const int errors[] = {ENOENT, EOPNOTSUPP, EINVAL, EINVAL, ENOENT};
+    static const uint32_t places[] = {4, 16, 17, 12, 4};
+    header(&requests[0])->nlmsg_pid = 1;
+    requests[1].bytes[17] = 0;
+    requests[2].bytes[17] = 0;
+    header(&requests[2])->nlmsg_pid = 1;
+    header(&requests[3])->nlmsg_pid = 1;
+    header(&requests[4])->nlmsg_len = NLMSG_HDRLEN;
+    for (size_t each = 0; each < sizeof requests / sizeof *requests; each++) {
+        in_case(check, "request %zu", each);
+        struct answer answer = transact(check, handle, &requests[each]);
+        EXPECT_ERROR(answer, &requests[each], errors[each]);
+        if (first(answer) != NULL)
+            EXPECT_EQUAL(u32_of(extended(first(answer), NLMSGERR_ATTR_OFFS)), places[each]);
     }
 }
 
@@ -271,9 +327,12 @@ static const struct rule rules[] = {
     {"a length that lies is invalidParameter, and behind a sound message the end of the call", lying_lengths, 0},
     {"an input without a header is invalidLength, and a message without its headers EINVAL", short_inputs, 0},
     {"what is no request is passed over", no_requests, 0},
-    {"a family that is not there is ENOENT", unknown_families, 0},
+    {"families 17 and 22 do not need NLM_F_REQUEST", without_the_flag, 0},
+    {"a family that is not there is ENOENT, and connection tracking EOPNOTSUPP", unknown_families, 0},
     {"a command that the family has not by transactions is EOPNOTSUPP", unknown_commands, 0},
     {"nlmsg_pid is 0 or the handle's port ID, and another is EINVAL with its place", port_ids, 0},
+    {"the version is at least 1, and 0 is EINVAL with its place", versions, 0},
+    {"family, command, version and port ID are looked at in this order", order_of_checks, 0},
     {"a dump is no transaction: EOPNOTSUPP", dumps_are_none, 0},
     {"a refused request does not stop those behind it", refusals_stop_nobody, 0},
     {"a change without NLM_F_ECHO and NLM_F_ACK that succeeds puts nothing out", success_without_output, 0},

@@ -22,9 +22,10 @@ static conformance_handle make_waiter(struct check *check) {
 
 /// Makes something come to a queue of `make_waiter`.
 static void provoke(struct check *check, uint32_t queue) {
-    static atomic_int carrier;
+    // What stays as it is has no event.
+    static atomic_uint mtu = 2000;
     if (queue == MARTLET_QUEUE_PACKET) send_frame(check, "p1", 60, 1);
-    else set_carrier(check, "p1", atomic_fetch_xor(&carrier, 1));
+    else set_mtu(check, "p1", atomic_fetch_add(&mtu, 1));
 }
 
 static void not_subscribed(struct check *check) {
@@ -45,10 +46,17 @@ static void bad_inputs(struct check *check) {
     for (size_t length = 0; length <= sizeof input; length++) {
         if (length == 4) continue;
         in_case(check, "an input of %zu bytes", length);
-        EXPECT_CALL(result(check, start(check, handle, MARTLET_IOCTL_PEND, input, length), SOON),
-                    MARTLET_STATUS_INVALID_PARAMETER, 0);
+        uint32_t status = length < 4 ? MARTLET_STATUS_INVALID_LENGTH : MARTLET_STATUS_INVALID_PARAMETER;
+        uint32_t demanded = length < 4 ? 4 : 0;
+        EXPECT_CALL(result(check, start(check, handle, MARTLET_IOCTL_PEND, input, length), SOON), status, demanded);
+        // Cancelling may name no queue.
+        if (length > 0)
+            EXPECT_CALL(control(check, handle, MARTLET_IOCTL_CANCEL, input, length, 0), status, demanded);
     }
     in_case(check, "a queue that is none");
+    const uint32_t none = 2;
+    EXPECT_CALL(control(check, handle, MARTLET_IOCTL_CANCEL, &none, sizeof none, 0), MARTLET_STATUS_INVALID_PARAMETER,
+                0);
     EXPECT_CALL(result(check, start_pend(check, handle, 2), SOON), MARTLET_STATUS_INVALID_PARAMETER, 0);
 }
 
@@ -101,18 +109,44 @@ static void busy(struct check *check) {
         in_case(check, "queue %u", queue);
         struct conformance_request *pend = start_pend(check, handle, queue);
         EXPECT(is_pended(check, handle, pend));
-        for (uint32_t other = 0; other < 2; other++) {
-            EXPECT_CALL(result(check, start_pend(check, handle, other), SOON), MARTLET_STATUS_DEVICE_BUSY, 0);
-            struct message write = request(MARTLET_FAMILY_CONTROL, (uint8_t)other, 0, 0);
-            EXPECT_CALL(result(check, start(check, handle, MARTLET_IOCTL_WRITE, write.bytes, ATTRIBUTES), SOON),
-                        MARTLET_STATUS_DEVICE_BUSY, 0);
-        }
+        EXPECT_CALL(result(check, start_pend(check, handle, queue), SOON), MARTLET_STATUS_DEVICE_BUSY, 0);
+        struct message write = request(MARTLET_FAMILY_CONTROL, (uint8_t)queue, 0, 0);
+        EXPECT_CALL(result(check, start(check, handle, MARTLET_IOCTL_WRITE, write.bytes, ATTRIBUTES), SOON),
+                    MARTLET_STATUS_DEVICE_BUSY, 0);
         // The first has not noticed.
         EXPECT(is_pended(check, handle, pend));
         provoke(check, queue);
         EXPECT_CALL(result(check, pend, SOON), MARTLET_STATUS_SUCCESS, 0);
         EXPECT(control_code(check, handle, reading[queue], LARGE).information > 0);
     }
+}
+
+static void both_queues(struct check *check) {
+    conformance_handle handle = make_waiter(check);
+    for (uint32_t round = 0; round < 8; round++) {
+        uint32_t one = round % 2;
+        in_case(check, "round %u", round);
+        struct conformance_request *pends[2];
+        for (uint32_t queue = 0; queue < 2; queue++) pends[queue] = start_pend(check, handle, queue);
+        EXPECT(is_pended(check, handle, pends[0]) && is_pended(check, handle, pends[1]));
+        // One ends, in one way or another, and the other goes on.
+        if (round < 4) provoke(check, one);
+        else if (round < 6) cancel(check, pends[one]);
+        else EXPECT_NOTHING(control(check, handle, MARTLET_IOCTL_CANCEL, &one, sizeof one, 0));
+        EXPECT_CALL(result(check, pends[one], SOON), round < 4 ? MARTLET_STATUS_SUCCESS : MARTLET_STATUS_CANCELLED, 0);
+        EXPECT(is_pended(check, handle, pends[1 - one]));
+        provoke(check, 1 - one);
+        EXPECT_CALL(result(check, pends[1 - one], SOON), MARTLET_STATUS_SUCCESS, 0);
+        for (uint32_t queue = 0; queue < 2; queue++)
+            while (control_code(check, handle, reading[queue], LARGE).information > 0) continue;
+    }
+    // Without a queue both are cancelled.
+    struct conformance_request *event = start_pend(check, handle, MARTLET_QUEUE_EVENT);
+    struct conformance_request *packet = start_pend(check, handle, MARTLET_QUEUE_PACKET);
+    EXPECT(is_pended(check, handle, event) && is_pended(check, handle, packet));
+    EXPECT_NOTHING(control_code(check, handle, MARTLET_IOCTL_CANCEL, 0));
+    EXPECT_CALL(result(check, event, SOON), MARTLET_STATUS_CANCELLED, 0);
+    EXPECT_CALL(result(check, packet, SOON), MARTLET_STATUS_CANCELLED, 0);
 }
 
 static void others_go_on(struct check *check) {
@@ -279,11 +313,12 @@ static void closed_while_others_wait(struct check *check) {
 
 static const struct rule rules[] = {
     {"pend on a queue that was not subscribed to is invalidParameter", not_subscribed, 0},
-    {"pend with an input that names no queue is invalidParameter", bad_inputs, 0},
+    {"pend and cancel with an input that names no queue are invalidLength or invalidParameter", bad_inputs, 0},
     {"pend completes when its queue gets something", completes_on_a_message, 0},
     {"pend completes at once if its queue has something", completes_at_once, 0},
     {"the news of a loss completes pend", news_of_a_loss, 0},
-    {"a second request to wait is deviceBusy, on either queue and by either code", busy, 0},
+    {"a second request to wait for a queue is deviceBusy, by either code", busy, 0},
+    {"each queue has a pended request of its own, and they end one by one", both_queues, 0},
     {"other I/O controls go on while a request is pended", others_go_on, 0},
     {"a pended request has a descriptor to wait for", waitable, 0},
     {"cancel completes the pended request with cancelled, and does nothing without one", cancelled, 0},

@@ -62,6 +62,29 @@ static void port_ids(struct check *check) {
     EXPECT_NOTHING(write_message(check, handle, &dump));
 }
 
+static void headers(struct check *check) {
+    conformance_handle handle = open_handle(check);
+    EXPECT_NOTHING(join(check, handle, MARTLET_GROUP_NETDEV));
+    plug(check, "p1");
+    // A control command is of a handle and not of a datapath; its flags do not matter.
+    for (int32_t datapath = 0; datapath < 2; datapath++) {
+        in_case(check, "dp_ifindex %d", datapath);
+        struct message pend = message(MARTLET_FAMILY_CONTROL, MARTLET_CONTROL_CMD_PEND_REQUEST, 0, datapath);
+        EXPECT_CALL(write_message(check, handle, &pend),
+                    datapath == 0 ? MARTLET_STATUS_SUCCESS : MARTLET_STATUS_INVALID_PARAMETER, 0);
+        pend.bytes[17] = 0;
+        EXPECT_CALL(write_message(check, handle, &pend), MARTLET_STATUS_INVALID_PARAMETER, 0);
+    }
+    no_case(check);
+    // Bytes behind the message are not looked at.
+    struct message dump = message(MARTLET_FAMILY_DATAPATH, OVS_DP_CMD_GET, DUMP, 0);
+    EXPECT_NOTHING(control(check, handle, MARTLET_IOCTL_WRITE, dump.bytes, 77, 0));
+    // A dump that is going to fail is refused when it begins.
+    struct message bad = message(MARTLET_FAMILY_FLOW, OVS_FLOW_CMD_GET, DUMP, 0);
+    put_u16(&bad, OVS_FLOW_ATTR_UFID_FLAGS, 1);
+    EXPECT_CALL(write_message(check, handle, &bad), MARTLET_STATUS_INVALID_PARAMETER, 0);
+}
+
 static void each_family(struct check *check) {
     conformance_handle handle = open_handle(check);
     int32_t datapath = make_bed(check, handle, 20);
@@ -203,14 +226,14 @@ static void missing_datapath(struct check *check) {
 static struct message control_command(uint8_t command) { return request(MARTLET_FAMILY_CONTROL, command, 0, 0); }
 
 static struct message multicast(uint32_t group, uint8_t join) {
-    struct message result = control_command(MARTLET_CONTROL_CMD_MULTICAST);
+    struct message result = control_command(MARTLET_CONTROL_CMD_MULTICAST_SUBSCRIBE);
     put_u32(&result, MARTLET_CONTROL_ATTR_MULTICAST_GROUP, group);
     put_u8(&result, MARTLET_CONTROL_ATTR_MULTICAST_JOIN, join);
     return result;
 }
 
 static struct message packet_subscription(uint32_t port_id, uint8_t join) {
-    struct message result = control_command(MARTLET_CONTROL_CMD_PACKET);
+    struct message result = control_command(MARTLET_CONTROL_CMD_PACKET_SUBSCRIBE);
     put_u8(&result, MARTLET_CONTROL_ATTR_PACKET_SUBSCRIBE, join);
     put_u32(&result, MARTLET_CONTROL_ATTR_PACKET_PORT_ID, port_id);
     return result;
@@ -219,7 +242,7 @@ static struct message packet_subscription(uint32_t port_id, uint8_t join) {
 static void multicast_by_write(struct check *check) {
     conformance_handle handle = open_handle(check);
     struct message join = multicast(MARTLET_GROUP_NETDEV, 1), leave = multicast(MARTLET_GROUP_NETDEV, 0);
-    struct message unknown = multicast(100, 1), bare = control_command(MARTLET_CONTROL_CMD_MULTICAST), half = bare;
+    struct message unknown = multicast(100, 1), bare = control_command(MARTLET_CONTROL_CMD_MULTICAST_SUBSCRIBE), half = bare;
     put_u32(&half, MARTLET_CONTROL_ATTR_MULTICAST_GROUP, MARTLET_GROUP_NETDEV);
     struct message short_group = bare;
     put_u16(&short_group, MARTLET_CONTROL_ATTR_MULTICAST_GROUP, MARTLET_GROUP_NETDEV);
@@ -326,6 +349,7 @@ static void anything_else(struct check *check) {
 static const struct rule rules[] = {
     {"write takes 24 bytes at least, else invalidLength, and a message that is whole", short_messages, 0},
     {"write takes the handle's port ID, and no other", port_ids, 0},
+    {"write looks at version and dp_ifindex, and at nothing behind the message", headers, 0},
     {"write begins a dump of each family and read goes on with it, in buffers of any size", each_family, 0},
     {"read without a dump is a success without output", without_a_dump, 0},
     {"a second write takes the place of the dump under way", replaced, 0},

@@ -43,6 +43,9 @@ final class ConformanceBed {
     /// The Unix socket as a client in C speaks it. The bed must live as long as the functions are called.
     var socket: conformance_transport { unsafe conformance_socket_transport(pathBytes) }
 
+    /// The C library. As above.
+    var library: conformance_transport { unsafe conformance_library_transport(pathBytes) }
+
     /// The functions by which the rules move what is around the device. The bed must live as long as they are called.
     var functions: conformance_bed {
         unsafe conformance_bed(
@@ -50,6 +53,13 @@ final class ConformanceBed {
             plug: { _ = unsafe bed($0).host.plug(text($1), mac: $2, mtu: $3) },
             unplug: { unsafe bed($0).host.unplug(text($1)) },
             set_carrier: { unsafe bed($0).host.setCarrier(text($1), $2 != 0) },
+            set_up: { context, name, isUp in unsafe change(context, name) { $0.isUp = isUp != 0 } },
+            set_mac: { context, name, mac in unsafe change(context, name) { $0.mac = mac } },
+            set_mtu: { context, name, mtu in unsafe change(context, name) { $0.mtu = mtu } },
+            rename: { context, name, newName in
+                let newName = unsafe text(newName)
+                unsafe change(context, name) { $0.name = newName }
+            },
             send: { context, name, frame, length in
                 let bytes = unsafe UnsafeRawBufferPointer(start: frame, count: length)
                 unsafe bed(context).host.port(text(name))?.send(Array(bytes))
@@ -71,6 +81,12 @@ final class ConformanceBed {
 private func bed(_ context: UnsafeMutableRawPointer?) -> ConformanceBed {
     guard let context = unsafe context else { preconditionFailure("the table has a context") }
     return unsafe Unmanaged<ConformanceBed>.fromOpaque(context).takeUnretainedValue()
+}
+
+private func change(
+    _ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ body: (inout HostInterface) -> Void
+) {
+    _ = unsafe bed(context).host.change(text(name), body)
 }
 
 private func text(_ string: UnsafePointer<CChar>?) -> String {

@@ -52,4 +52,8 @@ private final class Failures {
     @Test(arguments: Rule.all) func overTheUnixSocket(_ rule: Rule) throws {
         unsafe try rule.check { bed in unsafe bed.socket }
     }
+
+    @Test(arguments: Rule.all) func throughTheCLibrary(_ rule: Rule) throws {
+        unsafe try rule.check { bed in unsafe bed.library }
+    }
 }

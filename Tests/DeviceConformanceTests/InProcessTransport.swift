@@ -38,6 +38,8 @@ final class InProcessTransport: Sendable {
             start: { context, number, code, input, inputLength, output, outputSize in
                 let request = unsafe InProcessRequest(output, outputSize)
                 request.handle = unsafe transport(context).handle(number)
+                request.input = unsafe Array(UnsafeRawBufferPointer(start: input, count: inputLength))
+                request.isWrite = code == IOControlCode.write.rawValue
                 unsafe transport(context).carryOut(code, number, input, inputLength, request)
                 return unsafe OpaquePointer(Unmanaged.passRetained(request).toOpaque())
             },
@@ -46,11 +48,7 @@ final class InProcessTransport: Sendable {
                 unsafe information?.pointee = result.information
                 return result.status.rawValue
             },
-            cancel: { _, opaque in
-                var nothing = MessageWriter(capacity: 0, limit: 0)
-                return unsafe request(opaque).handle?.control(.cancel, input: [UInt8]().rawSpan, output: &nothing)
-                    .status.rawValue ?? IOStatus.invalidParameter.rawValue
-            },
+            cancel: { unsafe request($1).cancel().rawValue },
             descriptor: { unsafe request($1).descriptor },
             release: { _, opaque in
                 guard let opaque = unsafe opaque else { return }
@@ -98,6 +96,8 @@ final class InProcessTransport: Sendable {
 private final class InProcessRequest: @unchecked Sendable {
     // Set before the request is known to a second thread.
     var handle: Handle?
+    var input: [UInt8] = []
+    var isWrite = false
     let outputSize: Int
     private let output: UnsafeMutableRawPointer?
     /// Guards `ended`, and tells of it.
@@ -126,6 +126,15 @@ private final class InProcessRequest: @unchecked Sendable {
         condition.broadcast()
         condition.unlock()
         event.signal()
+    }
+
+    /// Cancels the request that waits for the same queue. `pend` has the queue as its input; commands 0 and 1 of `write`
+    /// are the queues' numbers.
+    func cancel() -> IOStatus {
+        guard let handle, input.count >= 4 else { return .invalidParameter }
+        let queue = isWrite ? [input[16], 0, 0, 0] : Array(input.prefix(4))
+        var nothing = MessageWriter(capacity: 0, limit: 0)
+        return handle.control(.cancel, input: queue.rawSpan, output: &nothing).status
     }
 
     /// The result; `pending` if the request has not ended within the milliseconds (-1: waits for ever).

@@ -53,6 +53,12 @@ struct conformance_bed {
     void (*unplug)(void *context, const char *name);
     /// Sets whether its link is there.
     void (*set_carrier)(void *context, const char *name, int has_carrier);
+    /// Switches it on or off.
+    void (*set_up)(void *context, const char *name, int is_up);
+    void (*set_mac)(void *context, const char *name, uint64_t mac);
+    void (*set_mtu)(void *context, const char *name, uint32_t mtu);
+    /// Gives it another name.
+    void (*rename)(void *context, const char *name, const char *new_name);
     /// Sends a frame into the switch from the far end of an interface. When it returns the frame has crossed the switch.
     void (*send)(void *context, const char *name, const void *frame, size_t length);
     /// Takes the oldest frame that has come out of the switch at the far end of an interface.

@@ -10,4 +10,7 @@
 /// Handles that may only read need this process to be root's: they are connections of nobody.
 struct conformance_transport conformance_socket_transport(const char *path);
 
+/// The C library, martlet/device.h. As above.
+struct conformance_transport conformance_library_transport(const char *path);
+
 #endif
