@@ -50,7 +50,8 @@ void connections_lock(void) { pthread_mutex_lock(&all_lock); }
 void connections_unlock(void) { pthread_mutex_unlock(&all_lock); }
 
 void connections_abandon(void) {
-    // The threads that used them are not there in the child. Nothing is said to the device: the handles are the parent's.
+    // The threads that used them are not there in the child. Nothing is said to the device: the handles are the
+    // parent's.
     for (struct connection *next, *connection = all; connection != NULL; connection = next) {
         next = connection->next;
         close(connection->socket);
@@ -101,7 +102,7 @@ struct connection *connection_open(const char *path) {
         free(buffer);
         free(connection);
         close(socket);
-        fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there is no memory for another handle");
+        martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there is no memory for another handle");
         return NULL;
     }
     atomic_init(&connection->references, 1);
@@ -209,8 +210,8 @@ static void deliver(struct connection *connection, size_t length) {
     struct answer_header header;
     char reason[ERROR_TEXT_SIZE];
     if (length < sizeof header) {
-        snprintf(reason, sizeof reason, "the device sent %zu bytes, which are no answer: an answer's header has %zu", length,
-                 sizeof header);
+        snprintf(reason, sizeof reason, "the device sent %zu bytes, which are no answer: an answer's header has %zu",
+                 length, sizeof header);
         return end_locked(connection, MARTLET_STATUS_PROTOCOL_ERROR, reason);
     }
     memcpy(&header, connection->buffer, sizeof header);
@@ -406,7 +407,7 @@ static uint32_t enter(struct connection *connection, struct request *request) {
         insert(connection, request);
         if (request->may_pend) connection->may_pend_unsent++;
     } else {
-        fail(status, "%s", connection->end_reason);
+        martlet_fail(status, "%s", connection->end_reason);
     }
     pthread_mutex_unlock(&connection->lock);
     return status;
@@ -414,13 +415,14 @@ static uint32_t enter(struct connection *connection, struct request *request) {
 
 // The device reads no more. What it has answered before is still there to be received. Called with the lock.
 static uint32_t give_up(struct connection *connection, struct request *request) {
-    while (connection->end == MARTLET_STATUS_SUCCESS && !connection->is_receiving && lead(connection, deadline_in(0))) {}
+    int64_t deadline = deadline_in(0);
+    while (connection->end == MARTLET_STATUS_SUCCESS && !connection->is_receiving && lead(connection, deadline)) {}
     hand_on(connection);
     // Another thread that receives comes to the end by itself.
     if (!connection->is_receiving) end_locked(connection, MARTLET_STATUS_NOT_FOUND, GONE);
-    if (connection->end != MARTLET_STATUS_SUCCESS) return fail(connection->end, "%s", connection->end_reason);
+    if (connection->end != MARTLET_STATUS_SUCCESS) return martlet_fail(connection->end, "%s", connection->end_reason);
     if (!request->has_ended) take_out(connection, find(connection, request->tag));
-    return fail(MARTLET_STATUS_NOT_FOUND, GONE);
+    return martlet_fail(MARTLET_STATUS_NOT_FOUND, GONE);
 }
 
 // What is left to do when the request was sent, or could not be.
@@ -434,8 +436,8 @@ static uint32_t leave(struct connection *connection, struct request *request, in
     if (error == EMSGSIZE || error == ENOBUFS || error == ENOMEM) {
         if (!request->has_ended) take_out(connection, find(connection, request->tag));
         status = error == EMSGSIZE
-            ? fail(MARTLET_STATUS_INVALID_PARAMETER, "the input is larger than this system lets a datagram be")
-            : fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "the system has no memory to send the request");
+            ? martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the input is larger than this system lets a datagram be")
+            : martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "the system has no memory to send the request");
     } else if (error != 0) {
         status = give_up(connection, request);
     }
@@ -447,13 +449,14 @@ uint32_t connection_begin(struct connection *connection, struct request *request
                           size_t input_length, uint32_t *information) {
     if (information != NULL) *information = 0;
     if ((input == NULL && input_length > 0) || (request->output == NULL && request->output_size > 0)) {
-        return fail(MARTLET_STATUS_INVALID_PARAMETER, "the %s is NULL, and its length is not 0",
-                    input == NULL && input_length > 0 ? "input" : "output");
+        return martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the %s is NULL, and its length is not 0",
+                            input == NULL && input_length > 0 ? "input" : "output");
     }
     if (input_length > connection->largest_input) {
         if (information != NULL) *information = (uint32_t)connection->largest_input;
-        return fail(MARTLET_STATUS_INVALID_PARAMETER, "the input has %zu bytes, and the device takes %zu at most",
-                    input_length, connection->largest_input);
+        return martlet_fail(MARTLET_STATUS_INVALID_PARAMETER,
+                            "the input has %zu bytes, and the device takes %zu at most",
+                            input_length, connection->largest_input);
     }
     // More is as good as that.
     if (request->output_size > connection->largest_output) request->output_size = connection->largest_output;
@@ -472,18 +475,18 @@ uint32_t connection_result(const struct request *request, uint32_t *information)
         case MARTLET_STATUS_BUFFER_TOO_SMALL:
         case MARTLET_STATUS_INVALID_LENGTH:
             if (request->information > 0) {
-                return fail(request->status, "%s: I/O control 0x%08x needs %u bytes; the output has %zu",
-                            martlet_status_text(request->status), request->code, request->information,
-                            request->output_size);
+                return martlet_fail(request->status, "%s: I/O control 0x%08x needs %u bytes; the output has %zu",
+                                    martlet_status_text(request->status), request->code, request->information,
+                                    request->output_size);
             }
             break;
         case MARTLET_STATUS_OVERFLOW:
-            return fail(request->status, "%s: %u; ask for the state anew", martlet_status_text(request->status),
-                        request->information);
+            return martlet_fail(request->status, "%s: %u; ask for the state anew", martlet_status_text(request->status),
+                                request->information);
     }
-    if (request->reason[0] != 0) return fail(request->status, "%s", request->reason);
-    return fail(request->status, "I/O control 0x%08x failed with status 0x%08x: %s", request->code, request->status,
-                martlet_status_text(request->status));
+    if (request->reason[0] != 0) return martlet_fail(request->status, "%s", request->reason);
+    return martlet_fail(request->status, "I/O control 0x%08x failed with status 0x%08x: %s", request->code,
+                        request->status, martlet_status_text(request->status));
 }
 
 // MARK: Cancelling
@@ -514,7 +517,8 @@ uint32_t connection_cancel(struct connection *connection, const struct request *
     pthread_mutex_unlock(&connection->lock);
 
     // The device cancels what is pended, and a handle has one such request. If there are several here, all but that one
-    // are about to be answered, and answers come in order: behind the answer to another request it is known which it is.
+    // are about to be answered, and answers come in order: behind the answer to another request it is known which it
+    // is.
     uint32_t status = is_alone ? MARTLET_STATUS_SUCCESS : carry_out(connection, MARTLET_IOCTL_GET_VERSION);
     if (status == MARTLET_STATUS_SUCCESS && !connection_has_ended(connection, request)) {
         status = carry_out(connection, MARTLET_IOCTL_CANCEL);

@@ -6,7 +6,7 @@
 static _Thread_local uint32_t last_status;
 static _Thread_local char last_text[ERROR_TEXT_SIZE];
 
-uint32_t fail(uint32_t status, const char *format, ...) {
+uint32_t martlet_fail(uint32_t status, const char *format, ...) {
     last_status = status;
     va_list arguments;
     va_start(arguments, format);

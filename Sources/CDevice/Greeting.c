@@ -31,38 +31,44 @@ static uint32_t deny(const char *path) {
     char names[4096];
     struct group entry, *group = NULL;
     if (stat(path, &file) != 0) {
-        return fail(MARTLET_STATUS_ACCESS_DENIED,
-                    "permission to use the device at %s denied: this process may not even see it; run it as root", path);
+        return martlet_fail(MARTLET_STATUS_ACCESS_DENIED,
+                            "permission to use the device at %s denied: this process may not even see it; run it "
+                            "as root", path);
     }
     if (file.st_gid == 0) {
-        return fail(MARTLET_STATUS_ACCESS_DENIED,
-                    "permission to use the device at %s denied: run this as root, or ask root to start the datapath with "
-                    "--group or --open-reading", path);
+        return martlet_fail(MARTLET_STATUS_ACCESS_DENIED,
+                            "permission to use the device at %s denied: run this as root, or ask root to start the "
+                            "datapath with --group or --open-reading", path);
     }
     if (getgrgid_r(file.st_gid, &entry, names, sizeof names, &group) != 0) group = NULL;
     char number[16];
     snprintf(number, sizeof number, "%u", (unsigned)file.st_gid);
-    return fail(MARTLET_STATUS_ACCESS_DENIED,
-                "permission to use the device at %s denied: run this as root or as a member of the group %s, to which root "
-                "can add you", path, group != NULL ? group->gr_name : number);
+    return martlet_fail(MARTLET_STATUS_ACCESS_DENIED,
+                        "permission to use the device at %s denied: run this as root or as a member of the group "
+                        "%s, to which root can add you", path, group != NULL ? group->gr_name : number);
 }
 
 static uint32_t explain(const char *path, int error) {
     char text[128];
     switch (error) {
         case ENOENT: case ENOTDIR: case ECONNREFUSED: case ECONNRESET: case EPIPE:
-            return fail(MARTLET_STATUS_NOT_FOUND, "no datapath is running at %s: start one with `martlet run`", path);
+            return martlet_fail(MARTLET_STATUS_NOT_FOUND,
+                                "no datapath is running at %s: start one with `martlet run`", path);
         case EACCES: case EPERM: return deny(path);
         case EMFILE: case ENFILE: case ENOMEM: case ENOBUFS:
-            return fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "this process cannot open another connection to %s: %s", path,
-                        strerror_r(error, text, sizeof text));
+            return martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES,
+                                "this process cannot open another connection to %s: %s", path,
+                                strerror_r(error, text, sizeof text));
         case EPROTOTYPE:
-            return fail(MARTLET_STATUS_PROTOCOL_ERROR, "what listens at %s is not a device: it is another kind of socket",
-                        path);
+            return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR,
+                                "what listens at %s is not a device: it is another kind of socket",
+                                path);
         case EAGAIN: case ETIMEDOUT:
-            return fail(MARTLET_STATUS_PROTOCOL_ERROR, "what listens at %s has not greeted within %d seconds", path, PATIENCE);
+            return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR,
+                                "what listens at %s has not greeted within %d seconds", path, PATIENCE);
         default:
-            return fail(MARTLET_STATUS_NOT_FOUND, "cannot connect to %s: %s", path, strerror_r(error, text, sizeof text));
+            return martlet_fail(MARTLET_STATUS_NOT_FOUND,
+                                "cannot connect to %s: %s", path, strerror_r(error, text, sizeof text));
     }
 }
 
@@ -99,28 +105,30 @@ static ssize_t receive(int socket, void *buffer, size_t size) {
 
 // Whether this is the greeting of a device that lets us in.
 static uint32_t check(const char *path, const struct greeting *greeting, size_t length) {
-    if (length == 0) return fail(MARTLET_STATUS_NOT_FOUND, "the datapath at %s has ended", path);
+    if (length == 0) return martlet_fail(MARTLET_STATUS_NOT_FOUND, "the datapath at %s has ended", path);
     if (length < sizeof *greeting || memcmp(greeting->magic, MARTLET_GREETING_MAGIC, sizeof greeting->magic) != 0) {
-        return fail(MARTLET_STATUS_PROTOCOL_ERROR, "what listens at %s is not a device: it greets in another way", path);
+        return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR,
+                            "what listens at %s is not a device: it greets in another way", path);
     }
     if (greeting->version != MARTLET_GREETING_VERSION) {
-        return fail(MARTLET_STATUS_PROTOCOL_ERROR,
-                    "the device at %s speaks version %u, and this library version %u: take the library that was installed "
-                    "with it", path, greeting->version, MARTLET_GREETING_VERSION);
+        return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR,
+                            "the device at %s speaks version %u, and this library version %u: take the library that "
+                            "was installed with it", path, greeting->version, MARTLET_GREETING_VERSION);
     }
     switch (greeting->status) {
         case MARTLET_STATUS_SUCCESS: break;
         case MARTLET_STATUS_ACCESS_DENIED: return deny(path);
         case MARTLET_STATUS_INSUFFICIENT_RESOURCES:
-            return fail(greeting->status, "the device at %s has no more handles: close some", path);
+            return martlet_fail(greeting->status, "the device at %s has no more handles: close some", path);
         default:
-            return fail(MARTLET_STATUS_PROTOCOL_ERROR, "the device at %s refused with status 0x%08x: %s", path,
-                        greeting->status, martlet_status_text(greeting->status));
+            return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR, "the device at %s refused with status 0x%08x: %s", path,
+                                greeting->status, martlet_status_text(greeting->status));
     }
     if (greeting->port_id == 0 ||
         (greeting->access != MARTLET_ACCESS_READ && greeting->access != MARTLET_ACCESS_CHANGE)) {
-        return fail(MARTLET_STATUS_PROTOCOL_ERROR, "the device at %s greets with port ID %u and access %u, which cannot be",
-                    path, greeting->port_id, greeting->access);
+        return martlet_fail(MARTLET_STATUS_PROTOCOL_ERROR,
+                            "the device at %s greets with port ID %u and access %u, which cannot be",
+                            path, greeting->port_id, greeting->access);
     }
     return MARTLET_STATUS_SUCCESS;
 }
@@ -128,12 +136,13 @@ static uint32_t check(const char *path, const struct greeting *greeting, size_t 
 int greeting_await(const char *path, struct greeting *greeting) {
     size_t length = strlen(path), longest = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
     if (length == 0) {
-        fail(MARTLET_STATUS_INVALID_PARAMETER, "the path of the device's socket is empty");
+        martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the path of the device's socket is empty");
         return -1;
     }
     if (length > longest) {
-        fail(MARTLET_STATUS_INVALID_PARAMETER, "the path of the device's socket has %zu bytes, and a socket's has %zu at most",
-             length, longest);
+        martlet_fail(MARTLET_STATUS_INVALID_PARAMETER,
+                     "the path of the device's socket has %zu bytes, and a socket's has %zu at most",
+                     length, longest);
         return -1;
     }
     int descriptor = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -73,7 +73,7 @@ martlet_handle handle_make(struct connection *connection) {
         entries[place] = (struct entry){.handle = handle, .connection = connection};
     }
     pthread_mutex_unlock(&lock);
-    if (handle == 0) fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "this process has no room for another handle");
+    if (handle == 0) martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "this process has no room for another handle");
     return handle;
 }
 
@@ -83,8 +83,8 @@ static struct entry *find(martlet_handle handle) {
 }
 
 static struct connection *refuse(martlet_handle handle) {
-    fail(MARTLET_STATUS_INVALID_HANDLE, "%llu is no handle of this process, or it is closed",
-         (unsigned long long)handle);
+    martlet_fail(MARTLET_STATUS_INVALID_HANDLE, "%llu is no handle of this process, or it is closed",
+                 (unsigned long long)handle);
     return NULL;
 }
 

@@ -16,7 +16,7 @@
 martlet_overlapped *martlet_overlapped_create(void) {
     martlet_overlapped *overlapped = calloc(1, sizeof *overlapped);
     if (overlapped == NULL) {
-        fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there is no memory for an overlapped request");
+        martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there is no memory for an overlapped request");
         return NULL;
     }
     overlapped->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -30,8 +30,8 @@ martlet_overlapped *martlet_overlapped_create(void) {
         if (overlapped->counter >= 0) close(overlapped->counter);
         free(overlapped);
         char text[128];
-        fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there are no descriptors for an overlapped request: %s",
-             strerror_r(error, text, sizeof text));
+        martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "there are no descriptors for an overlapped request: %s",
+                     strerror_r(error, text, sizeof text));
         return NULL;
     }
     overlapped->forks = handle_forks();
@@ -45,11 +45,12 @@ int martlet_overlapped_descriptor(const martlet_overlapped *overlapped) {
 // Whether it is one of this process. One that the parent made shares its descriptors with the parent's.
 static bool is_own(const martlet_overlapped *overlapped) {
     if (overlapped == NULL) {
-        fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request is NULL");
+        martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request is NULL");
         return false;
     }
     if (overlapped->forks == handle_forks()) return true;
-    fail(MARTLET_STATUS_INVALID_HANDLE, "the overlapped request is that of the parent of this process: make another");
+    martlet_fail(MARTLET_STATUS_INVALID_HANDLE,
+                 "the overlapped request is that of the parent of this process: make another");
     return false;
 }
 
@@ -72,7 +73,8 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
     uint32_t status = MARTLET_STATUS_SUCCESS;
     if (overlapped->connection != NULL) {
         if (connection_has_ended(overlapped->connection, &overlapped->request)) detach(overlapped);
-        else status = fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request is under way: make another");
+        else status = martlet_fail(MARTLET_STATUS_INVALID_PARAMETER,
+                                   "the overlapped request is under way: make another");
     }
     if (status == MARTLET_STATUS_SUCCESS) {
         overlapped->request = *request;
@@ -81,8 +83,9 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
         struct epoll_event event = {.events = EPOLLIN};
         if (epoll_ctl(overlapped->epoll, EPOLL_CTL_ADD, connection->socket, &event) != 0) {
             char text[128];
-            status = fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES, "the overlapped request cannot watch the connection: %s",
-                          strerror_r(errno, text, sizeof text));
+            status = martlet_fail(MARTLET_STATUS_INSUFFICIENT_RESOURCES,
+                                  "the overlapped request cannot watch the connection: %s",
+                                  strerror_r(errno, text, sizeof text));
         }
     }
     if (status == MARTLET_STATUS_SUCCESS) {
@@ -95,8 +98,8 @@ uint32_t overlapped_begin(martlet_overlapped *overlapped, struct connection *con
     return status;
 }
 
-// The connection of the request that is under way, or has ended unseen, with a reference for the caller; NULL if there is
-// none.
+// The connection of the request that is under way, or has ended unseen, with a reference for the caller; NULL if there
+// is none.
 static struct connection *connection_of(martlet_overlapped *overlapped) {
     pthread_mutex_lock(&overlapped->lock);
     struct connection *connection = overlapped->connection == NULL ? NULL : connection_retain(overlapped->connection);
@@ -110,7 +113,7 @@ static uint32_t seen(martlet_overlapped *overlapped, const struct connection *co
     if (connection != NULL && overlapped->connection == connection) detach(overlapped);
     uint32_t status = overlapped->has_request
         ? connection_result(&overlapped->request, information)
-        : fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request has not been used");
+        : martlet_fail(MARTLET_STATUS_INVALID_PARAMETER, "the overlapped request has not been used");
     pthread_mutex_unlock(&overlapped->lock);
     return status;
 }

@@ -1,5 +1,5 @@
-// An overlapped request, and its waitable descriptor: an epoll descriptor over the connection's socket, which can be read
-// while nobody receives, and an event counter, which is raised when another thread has received the answer.
+// An overlapped request, and its waitable descriptor: an epoll descriptor over the connection's socket, which can be
+// read while nobody receives, and an event counter, which is raised when another thread has received the answer.
 
 #ifndef CDEVICE_OVERLAPPED_H
 #define CDEVICE_OVERLAPPED_H

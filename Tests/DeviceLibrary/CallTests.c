@@ -65,7 +65,9 @@ void test_handles(void) {
     for (unsigned index = 0; index < 200; index++) {
         CHECK_EQUAL(plain(old[index], MARTLET_IOCTL_CANCEL), MARTLET_STATUS_SUCCESS);
     }
-    for (unsigned index = 0; index < 200; index++) CHECK_EQUAL(martlet_device_close(old[index]), MARTLET_STATUS_SUCCESS);
+    for (unsigned index = 0; index < 200; index++) {
+        CHECK_EQUAL(martlet_device_close(old[index]), MARTLET_STATUS_SUCCESS);
+    }
     wait_for_ended(400);
     server_stop();
 }
@@ -82,8 +84,8 @@ void test_inputs_and_outputs(void) {
             uint32_t information = 12345;
             size_t size = is_roomy ? 300000 : length;
             memset(output, 0x55, 300000);
-            CHECK_EQUAL(martlet_device_control(handle, MARTLET_IOCTL_TRANSACT, input, length, output, size, &information,
-                                               NULL), MARTLET_STATUS_SUCCESS);
+            CHECK_EQUAL(martlet_device_control(handle, MARTLET_IOCTL_TRANSACT, input, length, output, size,
+                                               &information, NULL), MARTLET_STATUS_SUCCESS);
             CHECK_EQUAL(information, length);
             CHECK(memcmp(input, output, length) == 0);
             CHECK_EQUAL(output[length], 0x55);

@@ -238,7 +238,9 @@ static void *pend_many(void *argument) {
                 }
         }
         // Who raises may have done it for another; then this one is still pended, and the cancel ends it.
-        if (martlet_overlapped_result(overlapped, NULL, 0) == MARTLET_STATUS_PENDING) martlet_overlapped_cancel(overlapped);
+        if (martlet_overlapped_result(overlapped, NULL, 0) == MARTLET_STATUS_PENDING) {
+            martlet_overlapped_cancel(overlapped);
+        }
         status = martlet_overlapped_result(overlapped, NULL, -1);
         CHECK(status == MARTLET_STATUS_SUCCESS || status == MARTLET_STATUS_CANCELLED ||
               status == MARTLET_STATUS_DEVICE_BUSY);
@@ -363,8 +365,8 @@ static void *ask_the_device(void *argument) {
             continue;
         }
         if (turn % 2 == 0) {
-            CHECK_EQUAL(martlet_device_control(shared, MARTLET_IOCTL_GET_PORT_ID, NULL, 0, output, 4, &information, NULL),
-                        MARTLET_STATUS_SUCCESS);
+            CHECK_EQUAL(martlet_device_control(shared, MARTLET_IOCTL_GET_PORT_ID, NULL, 0, output, 4, &information,
+                                               NULL), MARTLET_STATUS_SUCCESS);
             CHECK_EQUAL(output[0], martlet_device_port_id(shared));
             continue;
         }
@@ -392,8 +394,8 @@ void test_real_device(void) {
     struct martlet_subscription subscription = {
         .queue = MARTLET_QUEUE_EVENT, .group = MARTLET_GROUP_VPORT, .join = 1,
     };
-    CHECK_EQUAL(martlet_device_control(shared, MARTLET_IOCTL_SUBSCRIBE, &subscription, sizeof subscription, NULL, 0, NULL,
-                                       NULL), MARTLET_STATUS_SUCCESS);
+    CHECK_EQUAL(martlet_device_control(shared, MARTLET_IOCTL_SUBSCRIBE, &subscription, sizeof subscription, NULL, 0,
+                                       NULL, NULL), MARTLET_STATUS_SUCCESS);
     pthread_t threads[THREADS];
     counter = 0;
     start(threads, THREADS, ask_the_device);

@@ -105,7 +105,8 @@ void test_greetings(void) {
     set_greeting(greeting, size);
     handle = martlet_device_open(server_path);
     uint32_t information;
-    CHECK_EQUAL(martlet_device_control(handle, 1, "x", 1, NULL, 0, &information, NULL), MARTLET_STATUS_INVALID_PARAMETER);
+    CHECK_EQUAL(martlet_device_control(handle, 1, "x", 1, NULL, 0, &information, NULL),
+                MARTLET_STATUS_INVALID_PARAMETER);
     CHECK_EQUAL(information, 0);
     martlet_device_close(handle);
     server_stop();

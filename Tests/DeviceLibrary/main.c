@@ -1,5 +1,5 @@
-// Runs the tests that are named, or all that need no datapath, each in a process of its own; a test that leaves descriptors
-// behind fails.
+// Runs the tests that are named, or all that need no datapath, each in a process of its own; a test that leaves
+// descriptors behind fails.
 
 #define _GNU_SOURCE
 
@@ -50,8 +50,10 @@ static int run(size_t index) {
     }
     int status;
     waitpid(child, &status, 0);
-    printf("%s: %s", tests[index].name, status == 0 ? "passed\n" : "FAILED");
-    if (status != 0) printf(WIFSIGNALED(status) ? " (signal %d)\n" : " (%d)\n", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    printf("%s: ", tests[index].name);
+    if (status == 0) printf("passed\n");
+    else if (WIFSIGNALED(status)) printf("FAILED (signal %d)\n", WTERMSIG(status));
+    else printf("FAILED (%d)\n", WEXITSTATUS(status));
     return status == 0;
 }
 

@@ -51,8 +51,8 @@ enum DeviceNumbers {
     private static let introduction = [
         "/* The numbers and names that Martlet's device adds to <linux/openvswitch.h>.",
         " *",
-        " * This file is made by scripts/make-device-numbers from the definitions in Sources/OpenvSwitch and Sources/Doors. Do not",
-        " * edit it; a test fails if it is not up to date.",
+        " * This file is made by scripts/make-device-numbers from the definitions in Sources/OpenvSwitch and Sources/Doors.",
+        " * Do not edit it; a test fails if it is not up to date.",
         " */",
         "",
         "#ifndef MARTLET_DEVICE_NUMBERS_H",
@@ -102,7 +102,7 @@ enum DeviceNumbers {
         Number("IOControlCode.deviceType", "MARTLET_DEVICE_TYPE", IOControlCode.deviceType),
         Number(
             "", "MARTLET_CTL_CODE(function, method, access)",
-            expression: "(MARTLET_DEVICE_TYPE << 16 | (access) << 14 | (function) << 2 | (method))",
+            expression: "\\\n    (MARTLET_DEVICE_TYPE << 16 | (access) << 14 | (function) << 2 | (method))",
             "How a code is composed, for codes with names that are not below."),
         Number("DumpCursor.size", "MARTLET_CURSOR_SIZE", DumpCursor.size, "Bytes of a dump's cursor."),
         Number("Subscription.size", "MARTLET_SUBSCRIPTION_SIZE", Subscription.size, "Bytes of a subscription."),

@@ -17,6 +17,8 @@ for directory in /run /usr/local /etc/openvswitch /etc/systemd/system /var/log/o
     mkdir -p "$directory"
     mount -t tmpfs tmpfs "$directory"
 done
+# The loader's cache is the host's, and is not to know of what is installed here.
+mount --bind /bin/true "$(command -v ldconfig)"
 # Of these there may be some in /usr/local.
 export PATH="$PATH:$SWIFT"
 ip link set lo up

@@ -59,16 +59,16 @@ class DemoWithOpenVSwitch(Demo):
 
 
 class Readme(unittest.TestCase):
-    """The README's example is the program in Examples, and does what the README says."""
+    """The README's example is the program in examples/swift, and does what the README says."""
 
     def test_example_is_the_readmes(self):
         with open(os.path.join(ROOT, "README.md")) as readme:
             code = re.search(r"```swift\n(.*?)```", readme.read(), re.S).group(1)
-        with open(os.path.join(ROOT, "Examples/Sources/TinySwitch/main.swift")) as source:
+        with open(os.path.join(ROOT, "examples/swift/Sources/TinySwitch/main.swift")) as source:
             self.assertEqual(source.read(), code)
 
     def test_example_runs(self):
-        out = run("swift", "run", "--package-path", os.path.join(ROOT, "Examples"), "-q", "TinySwitch", timeout=600)
+        out = run("swift", "run", "--package-path", os.path.join(ROOT, "examples/swift"), "-q", "TinySwitch", timeout=600)
         self.assertEqual(out.stdout, "eth1 has got 1 frame; hits: 1\n")
 
 

@@ -1,7 +1,7 @@
 /* The numbers and names that Martlet's device adds to <linux/openvswitch.h>.
  *
- * This file is made by scripts/make-device-numbers from the definitions in Sources/OpenvSwitch and Sources/Doors. Do not
- * edit it; a test fails if it is not up to date.
+ * This file is made by scripts/make-device-numbers from the definitions in Sources/OpenvSwitch and Sources/Doors.
+ * Do not edit it; a test fails if it is not up to date.
  */
 
 #ifndef MARTLET_DEVICE_NUMBERS_H
@@ -26,7 +26,8 @@
 
 #define MARTLET_DEVICE_TYPE 45000u
 /* How a code is composed, for codes with names that are not below. */
-#define MARTLET_CTL_CODE(function, method, access) (MARTLET_DEVICE_TYPE << 16 | (access) << 14 | (function) << 2 | (method))
+#define MARTLET_CTL_CODE(function, method, access) \
+    (MARTLET_DEVICE_TYPE << 16 | (access) << 14 | (function) << 2 | (method))
 /* Bytes of a dump's cursor. */
 #define MARTLET_CURSOR_SIZE 16u
 /* Bytes of a subscription. */

@@ -1,8 +1,8 @@
 /* The device of Martlet, an Open vSwitch datapath in user space, for programs in C.
  *
- * A program opens the device and gets a handle. A handle takes I/O controls: each has a code, an input and a buffer for the
- * output, and ends with a status. What the inputs and outputs say is Netlink, as <linux/openvswitch.h> has it; which I/O
- * controls there are, and what each takes, is in docs/device.md (installed as share/doc/martlet/device.md).
+ * A program opens the device and gets a handle. A handle takes I/O controls: each has a code, an input and a buffer for
+ * the output, and ends with a status. What the inputs and outputs say is Netlink, as <linux/openvswitch.h> has it;
+ * which I/O controls there are, and what each takes, is in docs/device.md (installed as share/doc/martlet/device.md).
  *
  * Programs are compiled with `pkg-config --cflags --libs martlet-device`.
  */
@@ -99,12 +99,12 @@ MARTLET_API uint32_t martlet_device_access(martlet_handle handle);
  * any other status says that it was not sent. Until it has ended, nobody touches the output buffer. The input is no
  * longer needed when the call returns.
  *
- * An input larger than the device takes fails with MARTLET_STATUS_INVALID_PARAMETER, and the information is the largest.
- * Once the device has gone away everything fails with MARTLET_STATUS_NOT_FOUND.
+ * An input larger than the device takes fails with MARTLET_STATUS_INVALID_PARAMETER, and the information is the
+ * largest. Once the device has gone away everything fails with MARTLET_STATUS_NOT_FOUND.
  */
-MARTLET_API uint32_t martlet_device_control(martlet_handle handle, uint32_t code, const void *input, size_t input_length,
-                                            void *output, size_t output_size, uint32_t *information,
-                                            martlet_overlapped *overlapped);
+MARTLET_API uint32_t martlet_device_control(martlet_handle handle, uint32_t code, const void *input,
+                                            size_t input_length, void *output, size_t output_size,
+                                            uint32_t *information, martlet_overlapped *overlapped);
 
 /* Makes an overlapped request, which is not under way. NULL and the last error on failure. */
 MARTLET_API martlet_overlapped *martlet_overlapped_create(void);
@@ -117,13 +117,13 @@ MARTLET_API void martlet_overlapped_destroy(martlet_overlapped *overlapped);
  */
 MARTLET_API int martlet_overlapped_descriptor(const martlet_overlapped *overlapped);
 
-/* How the request ended; MARTLET_STATUS_PENDING if that did not happen within the milliseconds. -1 waits for ever, 0 does
- * not wait. May be called again; MARTLET_STATUS_INVALID_PARAMETER if there was no request.
+/* How the request ended; MARTLET_STATUS_PENDING if that did not happen within the milliseconds. -1 waits for ever, 0
+ * does not wait. May be called again; MARTLET_STATUS_INVALID_PARAMETER if there was no request.
  */
 MARTLET_API uint32_t martlet_overlapped_result(martlet_overlapped *overlapped, uint32_t *information, int milliseconds);
 
-/* Asks the device to cancel the request if it is pended there, and lets all others on the handle be. The request may have
- * ended otherwise meanwhile: its result says. One that is not pended ends by itself. Any thread may call this.
+/* Asks the device to cancel the request if it is pended there, and lets all others on the handle be. The request may
+ * have ended otherwise meanwhile: its result says. One that is not pended ends by itself. Any thread may call this.
  */
 MARTLET_API uint32_t martlet_overlapped_cancel(martlet_overlapped *overlapped);
 

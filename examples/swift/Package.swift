@@ -5,7 +5,7 @@ import PackageDescription
 
 let package = Package(
     name: "examples",
-    dependencies: [.package(name: "martlet", path: "..")],
+    dependencies: [.package(name: "martlet", path: "../..")],
     targets: [
         .executableTarget(
             name: "TinySwitch",
