@@ -54,8 +54,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge",
-                "HostPorts", "Doors",
+                "LinuxSystem", "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF",
+                "LearningBridge", "HostPorts", "Doors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
