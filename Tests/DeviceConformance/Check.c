@@ -271,6 +271,17 @@ struct answer read_packet(struct check *check, conformance_handle handle) {
     return control_code(check, handle, MARTLET_IOCTL_READ_PACKET, 72 << 10);
 }
 
+int drain(struct check *check, conformance_handle handle, uint32_t code) {
+    int count = 0;
+    // A device that never stops to give must not keep the test for ever.
+    while (count < 10000) {
+        struct answer answer = control_code(check, handle, code, 72 << 10);
+        if (answer.status != MARTLET_STATUS_SUCCESS || answer.information == 0) break;
+        count++;
+    }
+    return count;
+}
+
 const struct nlmsghdr *first(struct answer answer) { return behind(answer, NULL); }
 
 const struct nlmsghdr *behind(struct answer answer, const struct nlmsghdr *previous) {

@@ -88,6 +88,9 @@ struct answer subscribe(struct check *, conformance_handle, uint32_t queue, uint
 struct answer read_event(struct check *, conformance_handle);
 struct answer read_packet(struct check *, conformance_handle);
 
+/// Reads with a code until there is nothing. Returns how many messages there were.
+int drain(struct check *, conformance_handle, uint32_t code);
+
 static inline struct answer join(struct check *check, conformance_handle handle, uint32_t group) {
     return subscribe(check, handle, MARTLET_QUEUE_EVENT, group, 1);
 }

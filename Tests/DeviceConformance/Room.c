@@ -56,7 +56,7 @@ static void changes_nothing(struct check *check) {
         EXPECT(success.information > ERROR_SIZE && success.information <= answer.information);
         EXPECT(first(success) != NULL && first(success)->nlmsg_type == header(&changes[each])->nlmsg_type);
         EXPECT(!is_same(before, snapshot(check, handle, datapath)));
-        while (read_event(check, watcher).information > 0) continue;
+        drain(check, watcher, MARTLET_IOCTL_READ_EVENT);
     }
 }
 

@@ -99,7 +99,7 @@ static void news_of_a_loss(struct check *check) {
     for (uint16_t each = 0; each < 100; each++) send_frame(check, "p1", 60000, each);
     EXPECT_CALL(result(check, start_pend(check, handle, MARTLET_QUEUE_PACKET), SOON), MARTLET_STATUS_SUCCESS, 0);
     EXPECT_EQUAL(read_packet(check, handle).status, MARTLET_STATUS_OVERFLOW);
-    while (control_code(check, handle, MARTLET_IOCTL_READ_PACKET, 72 << 10).information > 0) continue;
+    drain(check, handle, MARTLET_IOCTL_READ_PACKET);
     EXPECT(is_pended(check, handle, start_pend(check, handle, MARTLET_QUEUE_PACKET)));
 }
 
@@ -137,8 +137,7 @@ static void both_queues(struct check *check) {
         EXPECT(is_pended(check, handle, pends[1 - one]));
         provoke(check, 1 - one);
         EXPECT_CALL(result(check, pends[1 - one], SOON), MARTLET_STATUS_SUCCESS, 0);
-        for (uint32_t queue = 0; queue < 2; queue++)
-            while (control_code(check, handle, reading[queue], LARGE).information > 0) continue;
+        for (uint32_t queue = 0; queue < 2; queue++) drain(check, handle, reading[queue]);
     }
     // Without a queue both are cancelled.
     struct conformance_request *event = start_pend(check, handle, MARTLET_QUEUE_EVENT);
@@ -182,7 +181,7 @@ static void waitable(struct check *check) {
             answer = result(check, pend, 0);
         }
         EXPECT_CALL(answer, round % 2 == 0 ? MARTLET_STATUS_SUCCESS : MARTLET_STATUS_CANCELLED, 0);
-        while (read_event(check, handle).information > 0) continue;
+        drain(check, handle, MARTLET_IOCTL_READ_EVENT);
     }
 }
 
