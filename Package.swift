@@ -54,8 +54,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF", "LearningBridge",
-                "HostPorts", "Doors",
+                "LinuxSystem", "Netlink", "OpenvSwitch", "Packets", "Datapath", "Device", "NetlinkSocket", "DPIF",
+                "LearningBridge", "HostPorts", "Doors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
@@ -88,6 +88,17 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
+        // The rules of the device as a C program drives them, and the test that runs them on every way to it.
+        .target(
+            name: "CDeviceConformance", dependencies: ["CDevice"], path: "Tests/DeviceConformance",
+            cSettings: [.define("_GNU_SOURCE")]),
+        .testTarget(
+            name: "DeviceConformanceTests",
+            dependencies: [
+                "CDeviceConformance", "LinuxSystem", "Netlink", "OpenvSwitch", "Datapath", "Device", "NetlinkSocket",
+                "Doors",
+            ],
+            swiftSettings: house),
         .testTarget(
             name: "DoorsTests",
             dependencies: [
@@ -96,5 +107,6 @@ let package = Package(
             ],
             swiftSettings: house),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
 )

@@ -445,6 +445,18 @@ static uint32_t leave(struct connection *connection, struct request *request, in
     return status;
 }
 
+// What a request that may pend waits for: PEND has the queue as its input, and of the commands of WRITE the first two have
+// the queues' numbers. Of any other input it does not matter, as the device does not pend it.
+static uint32_t queue_of(uint32_t code, const void *input, size_t input_length) {
+    uint32_t queue = MARTLET_QUEUE_EVENT;
+    if (code == MARTLET_IOCTL_PEND && input_length >= sizeof queue) memcpy(&queue, input, sizeof queue);
+    if (code == MARTLET_IOCTL_WRITE && input_length >= sizeof(struct martlet_message) &&
+        ((const uint8_t *)input)[offsetof(struct martlet_message, generic)] == MARTLET_CONTROL_CMD_PEND_PACKET_REQUEST) {
+        queue = MARTLET_QUEUE_PACKET;
+    }
+    return queue;
+}
+
 uint32_t connection_begin(struct connection *connection, struct request *request, const void *input,
                           size_t input_length, uint32_t *information) {
     if (information != NULL) *information = 0;
@@ -461,6 +473,7 @@ uint32_t connection_begin(struct connection *connection, struct request *request
     // More is as good as that.
     if (request->output_size > connection->largest_output) request->output_size = connection->largest_output;
     request->may_pend = request->code == MARTLET_IOCTL_PEND || request->code == MARTLET_IOCTL_WRITE;
+    request->queue = queue_of(request->code, input, input_length);
     request->has_ended = false;
     request->reason[0] = 0;
     uint32_t status = enter(connection, request);
@@ -491,13 +504,13 @@ uint32_t connection_result(const struct request *request, uint32_t *information)
 
 // MARK: Cancelling
 
-// An I/O control without input, whose end is waited for.
-static uint32_t carry_out(struct connection *connection, uint32_t code) {
+// An I/O control whose end is waited for. Its output does not matter.
+static uint32_t carry_out(struct connection *connection, uint32_t code, const void *input, size_t input_length) {
     uint32_t output;
     struct request request = {
         .code = code, .output = &output, .output_size = sizeof output, .event = -1,
     };
-    uint32_t status = connection_begin(connection, &request, NULL, 0, NULL);
+    uint32_t status = connection_begin(connection, &request, input, input_length, NULL);
     if (status != MARTLET_STATUS_PENDING) return status;
     connection_wait(connection, &request, -1);
     return connection_result(&request, NULL);
@@ -516,12 +529,12 @@ uint32_t connection_cancel(struct connection *connection, const struct request *
     bool is_alone = connection->may_pend == 1;
     pthread_mutex_unlock(&connection->lock);
 
-    // The device cancels what is pended, and a handle has one such request. If there are several here, all but that one
-    // are about to be answered, and answers come in order: behind the answer to another request it is known which it
-    // is.
-    uint32_t status = is_alone ? MARTLET_STATUS_SUCCESS : carry_out(connection, MARTLET_IOCTL_GET_VERSION);
+    // The device cancels what is pended for a queue, and a handle has one such request. If there are several here, all
+    // but that one are about to be answered, and answers come in order: behind the answer to another request it is known
+    // which it is.
+    uint32_t status = is_alone ? MARTLET_STATUS_SUCCESS : carry_out(connection, MARTLET_IOCTL_GET_VERSION, NULL, 0);
     if (status == MARTLET_STATUS_SUCCESS && !connection_has_ended(connection, request)) {
-        status = carry_out(connection, MARTLET_IOCTL_CANCEL);
+        status = carry_out(connection, MARTLET_IOCTL_CANCEL, &request->queue, sizeof request->queue);
     }
     pthread_mutex_lock(&connection->lock);
     connection->is_cancelling = false;

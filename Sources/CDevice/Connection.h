@@ -21,6 +21,7 @@ struct request {
     void *output;
     size_t output_size;
     bool may_pend;  // the device may keep it until something happens
+    uint32_t queue;  // MARTLET_QUEUE_*: if it may pend, what it waits for
     bool has_ended;
     uint32_t status;
     uint32_t information;

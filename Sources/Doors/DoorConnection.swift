@@ -8,6 +8,8 @@ final class DoorConnection {
     let socket: UnixSocket
     /// The user that the peer was when it connected.
     let user: UInt32
+    /// What the peer may do.
+    let access: Access
     /// Another one after the connection has bound a Netlink socket.
     var handle: Handle
     /// What the connection is to the Netlink door.
@@ -18,10 +20,11 @@ final class DoorConnection {
     /// pended requests, as no request is taken while there are any.
     private var waiting: [[UInt8]] = []
 
-    init(id: UInt64, socket: UnixSocket, user: UInt32, handle: Handle) {
+    init(id: UInt64, socket: UnixSocket, user: UInt32, access: Access, handle: Handle) {
         self.id = id
         self.socket = socket
         self.user = user
+        self.access = access
         self.handle = handle
     }
 

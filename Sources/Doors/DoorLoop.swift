@@ -18,6 +18,10 @@ final class DoorLoop {
     private let netlink: NetlinkDoor
     private var connections: [UInt64: DoorConnection] = [:]
     private var nextID = firstConnection
+    /// Connections that may only read.
+    private var readers = 0
+    /// Let go when the system has no other descriptor, so that a peer can be told.
+    private var spare: EventCounter?
     /// Whether the listener is waited for; not for a moment after the system had no descriptor left.
     private var isAccepting = true
     private var spin = BriefSpin()
@@ -45,6 +49,7 @@ final class DoorLoop {
         self.epoll = epoll
         self.options = options
         self.group = group
+        spare = try? EventCounter()
         self.netlink = NetlinkDoor(device: device, socket: netlink, namespace: namespace, mailbox: mailbox)
     }
 
@@ -102,6 +107,7 @@ final class DoorLoop {
         } catch {
             // A peer that has left again is nothing to wait for.
             guard ![EAGAIN, ECONNABORTED].contains(error.errno) else { return }
+            if [EMFILE, ENFILE].contains(error.errno), refuseWithSpare() { return }
             isAccepting = false
             try? epoll.change(listener.descriptor, id: Self.listenerID, [])
             return
@@ -111,18 +117,33 @@ final class DoorLoop {
         guard let peer = try? DoorPeer(socket),
             let access = peer.access(group: group, isOpenForReading: options.openForReading)
         else { return refuse(socket, .accessDenied) }
-        guard connections.count < options.maximumConnections else { return refuse(socket, .insufficientResources) }
+        guard connections.count < options.maximumConnections, access == .change || readers < options.maximumReaders
+        else { return refuse(socket, .insufficientResources) }
         let handle: Handle
         do { handle = try device.open(access) } catch { return refuse(socket, error.status) }
-        let connection = DoorConnection(id: nextID, socket: socket, user: peer.user, handle: handle)
+        let connection = DoorConnection(
+            id: nextID, socket: socket, user: peer.user, access: access, handle: handle)
         nextID += 1
         guard (try? epoll.add(socket.descriptor, id: connection.id, connection.interest)) != nil,
             connection.send(DoorGreeting(.success, portID: handle.portID, access: access).bytes)
         else { return handle.close() }
         connections[connection.id] = connection
+        if access == .read { readers += 1 }
+    }
+
+    /// Takes the next connection with the spare descriptor, to say that there is no room for it.
+    /// - Returns: false if there is no spare descriptor, or another thread has taken its place.
+    private func refuseWithSpare() -> Bool {
+        guard spare.take() != nil else { return false }
+        defer { spare = try? EventCounter() }
+        let raw = Syscall.raw { clinux_accept(listener.descriptor.raw) }
+        guard raw >= 0 else { return false }
+        refuse(UnixSocket(Descriptor(raw)), .insufficientResources)
+        return true
     }
 
     private func acceptAgain() {
+        if spare == nil { spare = try? EventCounter() }
         isAccepting = (try? epoll.change(listener.descriptor, id: Self.listenerID, .readable)) != nil
     }
 
@@ -134,6 +155,7 @@ final class DoorLoop {
     private func close(_ connection: DoorConnection) {
         // Closing the socket takes it out of epoll: nobody else holds the descriptor.
         connections[connection.id] = nil
+        if connection.access == .read { readers -= 1 }
         netlink.release(connection)
     }
 

@@ -22,11 +22,18 @@ public final class UnixSocketDoor: Sendable {
         public var openForReading: Bool
         /// Connections at the same time; one more is refused with `insufficientResources`.
         public var maximumConnections: Int
+        /// Of these, those that may only read. They may be anybody's, who shall neither keep the others out nor fill the
+        /// memory with queues of events.
+        public var maximumReaders: Int
 
-        public init(group: UInt32? = nil, openForReading: Bool = false, maximumConnections: Int = 512) {
+        public init(
+            group: UInt32? = nil, openForReading: Bool = false, maximumConnections: Int = 4096,
+            maximumReaders: Int = 512
+        ) {
             self.group = group
             self.openForReading = openForReading
             self.maximumConnections = maximumConnections
+            self.maximumReaders = maximumReaders
         }
     }
 
@@ -45,12 +52,14 @@ public final class UnixSocketDoor: Sendable {
     /// Opens the door: when this returns, clients can connect.
     ///
     /// A socket that a process left behind when it ended is replaced. The directory of `defaultPath` is made if it is
-    /// missing; any other must be there.
+    /// missing; any other must be there. A connection takes a descriptor: see `DescriptorLimit`.
     /// - Throws: `inUse` if another process serves the path, `badPath` if something else is there, `accessDenied`,
     ///   `system`.
     public init(
         device: Device, path: String = UnixSocketDoor.defaultPath, options: Options = Options()
     ) throws(DoorError) {
+        // Clients come and go, and each has queues.
+        LargeBlocks.returnToSystem()
         self.path = path
         group = options.group ?? getegid()
         let (listener, file) = try SocketFile.listen(path, group: group, mode: options.openForReading ? 0o666 : 0o660)

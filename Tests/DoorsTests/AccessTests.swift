@@ -76,6 +76,31 @@ extension DoorsTests {
             #expect(try outcome(bed, user: 65534, group: 65534, others: "[4242]") == Self.everything)
         }
 
+        @Test func readersAreFewerThanOthers() throws {
+            let bed = try DoorBed(
+                UnixSocketDoor.Options(group: 4242, openForReading: true, maximumConnections: 4, maximumReaders: 2))
+            let client = try PythonClient(
+                """
+                os.setgroups([]); os.setgid(65534); os.setuid(65534)
+                held = [connect() for _ in range(3)]
+                say(*("%x" % greeting[2] for _, greeting in held))
+                held[0][0].close()
+                while True:  # the door notices a little later
+                    s, greeting = connect()
+                    if greeting[2] == 0: break
+                say("again"); sys.stdin.read()
+                import time; time.sleep(60)
+                """, bed.path)
+            #expect(client.line() == "0 0 c000009a")
+            #expect(client.line() == "again")
+            // Who may change has room, until there is none at all.
+            let held = try (0..<2).map { _ in try bed.transport.connect() }
+            #expect(throws: DeviceError(.insufficientResources)) { _ = try bed.transport.connect() }
+            client.kill()
+            #expect(bed.hasHandles(2))
+            #expect(try held[1].control(.getVersion, input: [], capacity: 4) == [1, 0, 0, 0])
+        }
+
         @Test func theFileHasTheRightsOfItsOptions() throws {
             for (open, mode) in [(false, 0o660), (true, 0o666)] {
                 let bed = try DoorBed(UnixSocketDoor.Options(group: 4242, openForReading: open))

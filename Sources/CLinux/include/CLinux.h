@@ -8,6 +8,7 @@
 #include "CLinuxBPF.h"
 #include "CLinuxEvents.h"
 #include "CLinuxMessages.h"
+#include "CLinuxMemory.h"
 #include "CLinuxNamespace.h"
 #include "CLinuxPacket.h"
 #include "CLinuxRoute.h"

@@ -3,6 +3,7 @@ import Device
 import Doors
 import Glibc
 import HostPorts
+import LinuxSystem
 
 /// The datapath of this process: ports of the host, the switch, the device in front of it, and perhaps a door.
 final class Daemon {
@@ -28,11 +29,21 @@ final class Daemon {
         } catch { throw CommandError("the datapath cannot start", advice: "\(error)") }
     }
 
-    /// Lets clients in.
+    /// Descriptors that are not clients': of interfaces, threads, and the standard streams.
+    private static let otherDescriptors = 256
+
+    /// Lets clients in. Each takes a descriptor: if this process may not open as many, that is said on standard error.
     /// - Parameter legacyPath: where the legacy device is served; nil for nowhere.
     func openDoor(
         path: String, legacyPath: String?, options: UnixSocketDoor.Options
     ) throws(CommandError) {
+        let limit = DescriptorLimit.raise()
+        let wanted = options.maximumConnections + Self.otherDescriptors
+        if limit < wanted {
+            try? DescriptorOutput.standardError.writeLine(
+                "martlet: at most \(max(limit - Self.otherDescriptors, 0)) clients can be served for sure, because this "
+                    + "process may open \(limit) files: give it \(wanted) (ulimit -n, LimitNOFILE=)")
+        }
         do throws(DoorError) {
             door = try UnixSocketDoor(device: device, path: path, options: options)
             guard let legacyPath else { return }
