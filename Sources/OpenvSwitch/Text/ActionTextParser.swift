@@ -139,10 +139,20 @@ struct ActionTextParser {
 
     // MARK: Headers
 
+    /// `ct_mark()` or `ct_label()`: so ovs-dpctl prints a field of a connection of which no bit is set.
+    private mutating func emptyConnectionField() -> KeyPair? {
+        for row in KeyTable.rows where row.type == KeyAttribute.ctMark || row.type == KeyAttribute.ctLabels {
+            guard case .fields(let size, _) = row.payload, scanner.skip(row.name + "()") else { continue }
+            let zero = [UInt8](repeating: 0, count: size)
+            return KeyPair(type: row.type, key: zero, mask: zero)
+        }
+        return nil
+    }
+
     /// A key attribute, written whole or with a mask.
     private mutating func set() throws(FlowTextError) -> (UInt16, [UInt8]) {
         if scanner.skip("nsh(") { return try setNSH() }
-        let pair = try keys.attribute()
+        let pair = if let pair = emptyConnectionField() { pair } else { try keys.attribute() }
         try scanner.expect(")")
         var inner = AttributeBuilder()
         switch pair.type {
