@@ -385,9 +385,9 @@ void test_forks(void) {
     martlet_overlapped_destroy(overlapped);
     martlet_overlapped_destroy(idle);
     martlet_device_close(handle);
+    wait_for_ended(3);
 
     // If the parent is killed, the device learns of it, although a child of it lives.
-    unsigned ended = server_ended();
     CHECK(pipe2(pipes, O_CLOEXEC) == 0);
     pid_t parent = fork();
     if (parent == 0) {
@@ -403,7 +403,7 @@ void test_forks(void) {
     }
     int status;
     CHECK(waitpid(parent, &status, 0) == parent && WIFSIGNALED(status));
-    wait_for_ended(ended + 1);
+    wait_for_ended(4);
     close(pipes[1]);
     close(pipes[0]);
     server_stop();
