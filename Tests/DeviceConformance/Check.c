@@ -479,13 +479,13 @@ bool is_same(struct answer one, struct answer other) {
 extern const struct topic codes_topic, transactions_topic, acknowledgements_topic, room_topic, dumps_topic,
     subscriptions_topic, events_topic, reading_topic, waiting_topic, write_and_read_topic, control_topic,
     datapaths_topic, vports_topic, flows_topic, packets_topic, netdevs_topic, meters_topic, limits_topic, access_topic,
-    handles_topic;
+    handles_topic, legacy_topic;
 
 static const struct topic *const topics[] = {
     &codes_topic, &transactions_topic, &acknowledgements_topic, &room_topic, &dumps_topic, &subscriptions_topic,
     &events_topic, &reading_topic, &waiting_topic, &write_and_read_topic, &control_topic, &datapaths_topic,
     &vports_topic, &flows_topic, &packets_topic, &netdevs_topic, &meters_topic, &limits_topic, &access_topic,
-    &handles_topic,
+    &handles_topic, &legacy_topic,
 };
 
 static const struct rule *rule_at(size_t index, const struct topic **topic) {

@@ -80,9 +80,7 @@ static void netdev_events(struct check *check) {
     EXPECT_NOTHING(read_event(check, watcher));
 }
 
-/// Attributes of an event of the netdev family, and the bits of the first.
-enum { CHANGES = 8, FORMER_NAME = 9 };
-enum { CONNECTED = 1, DISCONNECTED = 2, LINK_UP = 4, LINK_DOWN = 8, MAC = 16, MTU = 32, CREATED = 64, DELETED = 128, NAME = 256 };
+#define CHANGE(name) MARTLET_NETDEV_CHANGE_##name
 
 static void netdev_changes(struct check *check) {
     conformance_handle watcher = open_handle(check);
@@ -101,11 +99,15 @@ static void netdev_changes(struct check *check) {
         uint32_t changes;
         const char *name;
     } events[] = {
-        {MARTLET_NETDEV_CMD_NEW, CREATED | CONNECTED | LINK_UP, "p1"}, {MARTLET_NETDEV_CMD_SET, DISCONNECTED, "p1"},
-        {MARTLET_NETDEV_CMD_SET, CONNECTED, "p1"}, {MARTLET_NETDEV_CMD_SET, LINK_DOWN, "p1"},
-        {MARTLET_NETDEV_CMD_SET, LINK_UP, "p1"}, {MARTLET_NETDEV_CMD_SET, MAC, "p1"},
-        {MARTLET_NETDEV_CMD_SET, MTU, "p1"}, {MARTLET_NETDEV_CMD_SET, NAME, "p2"},
-        {MARTLET_NETDEV_CMD_DEL, DELETED | DISCONNECTED | LINK_DOWN, "p2"},
+        {MARTLET_NETDEV_CMD_NEW, CHANGE(CREATED) | CHANGE(CONNECTED) | CHANGE(LINK_UP), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(DISCONNECTED), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(CONNECTED), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(LINK_DOWN), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(LINK_UP), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(MAC_ADDRESS), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(MTU), "p1"},
+        {MARTLET_NETDEV_CMD_SET, CHANGE(RENAMED), "p2"},
+        {MARTLET_NETDEV_CMD_DEL, CHANGE(DELETED) | CHANGE(DISCONNECTED) | CHANGE(LINK_DOWN), "p2"},
     };
     for (size_t each = 0; each < sizeof events / sizeof *events; each++) {
         in_case(check, "event %zu", each);
@@ -114,10 +116,10 @@ static void netdev_changes(struct check *check) {
         EXPECT(event != NULL);
         if (event == NULL) return;
         EXPECT_EQUAL(generic_of(event)->cmd, events[each].command);
-        EXPECT_EQUAL(u32_of(attribute(event, CHANGES)), events[each].changes);
+        EXPECT_EQUAL(u32_of(attribute(event, MARTLET_NETDEV_ATTR_CHANGES)), events[each].changes);
         EXPECT(is_string(attribute(event, MARTLET_NETDEV_ATTR_NAME), events[each].name));
-        if (events[each].changes & NAME) EXPECT(is_string(attribute(event, FORMER_NAME), "p1"));
-        else EXPECT(attribute(event, FORMER_NAME) == NULL);
+        const struct nlattr *former = attribute(event, MARTLET_NETDEV_ATTR_FORMER_NAME);
+        EXPECT(events[each].changes & CHANGE(RENAMED) ? is_string(former, "p1") : former == NULL);
     }
     EXPECT_NOTHING(read_event(check, watcher));
 }

@@ -5,46 +5,64 @@ import Doors
 import Foundation
 import Packets
 
-/// What the rules run on: a switch in memory, its device, and a door to it in a directory of its own.
+/// What the rules run on: a switch in memory, its devices, and doors to them in a directory of its own.
 @safe
 final class ConformanceBed {
     let host = MemoryPorts()
     let sw: Switch
     let device: Device
     let directory: String
-    let path: String
     private let door: UnixSocketDoor
-    /// The device without a door.
-    let inProcess: InProcessTransport
-    /// The path as C has it.
-    private let pathBytes: UnsafeMutablePointer<CChar>
+    private let legacyDevice: LegacyDevice
+    private let legacyDoor: LegacyDoor
+    let netlink: Ways
+    let legacy: Ways
+
+    /// The ways to a device. The bed must live as long as their functions are called.
+    @safe
+    final class Ways {
+        /// The device without a door.
+        let inProcess: InProcessTransport
+        let path: String
+        /// The path as C has it.
+        private let pathBytes: UnsafeMutablePointer<CChar>
+
+        init(_ path: String, _ inProcess: InProcessTransport) {
+            self.path = path
+            self.inProcess = inProcess
+            unsafe pathBytes = strdup(path)
+        }
+
+        deinit { unsafe free(pathBytes) }
+
+        /// The Unix socket as a client in C speaks it.
+        var socket: conformance_transport { unsafe conformance_socket_transport(pathBytes) }
+
+        /// The C library.
+        var library: conformance_transport { unsafe conformance_library_transport(pathBytes) }
+    }
 
     init(_ options: UnixSocketDoor.Options = UnixSocketDoor.Options(openForReading: true)) throws {
         sw = Switch(provider: host, maximumThreads: 2)
         device = Device(sw)
-        inProcess = InProcessTransport(device)
+        legacyDevice = LegacyDevice(beside: device)
         host.attach(to: sw)
         directory = NSTemporaryDirectory() + "martlet-conformance-" + UUID().uuidString.prefix(8)
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
-        path = directory + "/device.sock"
-        unsafe pathBytes = strdup(path)
-        door = try UnixSocketDoor(device: device, path: path, options: options)
+        netlink = Ways(directory + "/device.sock", InProcessTransport(device))
+        legacy = Ways(directory + "/legacy.sock", InProcessTransport(legacyDevice))
+        door = try UnixSocketDoor(device: device, path: netlink.path, options: options)
+        legacyDoor = try LegacyDoor(device: legacyDevice, path: legacy.path, options: options)
     }
 
     deinit {
         door.stop()
+        legacyDoor.stop()
         sw.shutDown()
         host.detach()
-        unsafe free(pathBytes)
         try? FileManager.default.removeItem(atPath: directory)
     }
-
-    /// The Unix socket as a client in C speaks it. The bed must live as long as the functions are called.
-    var socket: conformance_transport { unsafe conformance_socket_transport(pathBytes) }
-
-    /// The C library. As above.
-    var library: conformance_transport { unsafe conformance_library_transport(pathBytes) }
 
     /// The functions by which the rules move what is around the device. The bed must live as long as they are called.
     var functions: conformance_bed {
@@ -72,7 +90,7 @@ final class ConformanceBed {
                 }
                 return bytes.count
             },
-            open_handles: { unsafe bed($0).device.openHandles })
+            open_handles: { unsafe bed($0).device.openHandles + bed($0).legacyDevice.openHandles })
     }
 }
 

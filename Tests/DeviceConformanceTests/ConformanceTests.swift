@@ -16,10 +16,12 @@ struct Rule: CustomTestStringConvertible, Sendable {
         getuid() == 0 || conformance_rule_needs(rule.index) & UInt32(CONFORMANCE_NEEDS_READING) == 0
     }
 
+    private var isOfLegacyDevice: Bool { conformance_rule_needs(index) & UInt32(CONFORMANCE_NEEDS_LEGACY) != 0 }
+
     /// Checks the rule on a bed of its own, and records every failure.
-    func check(_ transport: (ConformanceBed) -> conformance_transport) throws {
+    func check(_ transport: (ConformanceBed.Ways) -> conformance_transport) throws {
         let bed = try ConformanceBed()
-        var (transport, functions) = unsafe (transport(bed), bed.functions)
+        var (transport, functions) = unsafe (transport(isOfLegacyDevice ? bed.legacy : bed.netlink), bed.functions)
         let failures = Failures()
         // The pointers are used during the call.
         let expectations = withExtendedLifetime((bed, failures)) {
@@ -46,14 +48,14 @@ private final class Failures {
 /// Every rule on every way to the device.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ConformanceTests {
     @Test(arguments: Rule.all) func inProcess(_ rule: Rule) throws {
-        unsafe try rule.check { bed in unsafe bed.inProcess.functions }
+        unsafe try rule.check { ways in unsafe ways.inProcess.functions }
     }
 
     @Test(arguments: Rule.all) func overTheUnixSocket(_ rule: Rule) throws {
-        unsafe try rule.check { bed in unsafe bed.socket }
+        unsafe try rule.check { ways in unsafe ways.socket }
     }
 
     @Test(arguments: Rule.all) func throughTheCLibrary(_ rule: Rule) throws {
-        unsafe try rule.check { bed in unsafe bed.library }
+        unsafe try rule.check { ways in unsafe ways.library }
     }
 }

@@ -71,7 +71,7 @@ import Testing
     private func wave(_ bed: ConformanceBed, _ count: Int) throws -> stress_figures {
         var figures = stress_figures()
         var functions = unsafe bed.functions
-        withExtendedLifetime(bed) { unsafe conformance_stress(bed.path, &functions, count, &figures) }
+        withExtendedLifetime(bed) { unsafe conformance_stress(bed.netlink.path, &functions, count, &figures) }
         #expect(figures.failures == 0)
         #expect(figures.opened == count)
         #expect(isEmpty(bed))
@@ -86,7 +86,7 @@ import Testing
             let client = Process()
             let output = Pipe()
             client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            client.arguments = ["python3", "-c", Self.client, bed.path]
+            client.arguments = ["python3", "-c", Self.client, bed.netlink.path]
             client.standardOutput = output
             try client.run()
             #expect(output.fileHandleForReading.availableData.starts(with: Data("ready".utf8)))

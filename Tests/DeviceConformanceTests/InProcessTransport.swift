@@ -6,13 +6,41 @@ import Netlink
 import OpenvSwitch
 import Synchronization
 
-/// The device in the same process, behind functions that C can call.
-final class InProcessTransport: Sendable {
-    private let device: Device
-    /// By their port IDs, which are what the rules have as handles.
-    private let handles = Mutex<[UInt64: Handle]>([:])
+/// A handle of either device.
+protocol ConformanceHandle: Sendable {
+    var portID: UInt32 { get }
+    var access: Access { get }
+    func control(
+        _ code: IOControlCode, input: RawSpan, output: inout MessageWriter,
+        completion: (@Sendable (IOStatus) -> Void)?
+    ) -> IOResult
+    func close()
+}
 
-    init(_ device: Device) { self.device = device }
+extension Handle: ConformanceHandle {}
+
+extension LegacyHandle: ConformanceHandle {
+    var access: Access { .read }
+
+    func control(
+        _ code: IOControlCode, input: RawSpan, output: inout MessageWriter,
+        completion: (@Sendable (IOStatus) -> Void)?
+    ) -> IOResult { control(code, output: &output) }
+}
+
+/// A device in the same process, behind functions that C can call.
+final class InProcessTransport: Sendable {
+    private let openHandle: @Sendable (Access) throws(DeviceError) -> any ConformanceHandle
+    /// By their port IDs, which are what the rules have as handles.
+    private let handles = Mutex<[UInt64: any ConformanceHandle]>([:])
+
+    init(_ device: Device) {
+        openHandle = { access throws(DeviceError) in try device.open(access) }
+    }
+
+    init(_ device: LegacyDevice) {
+        openHandle = { _ throws(DeviceError) in try device.open() }
+    }
 
     /// The table of functions. The transport must live as long as they are called.
     var functions: conformance_transport {
@@ -58,11 +86,11 @@ final class InProcessTransport: Sendable {
 
     private static let name: StaticString = "in process"
 
-    private func handle(_ number: UInt64) -> Handle? { handles.withLock { $0[number] } }
+    private func handle(_ number: UInt64) -> (any ConformanceHandle)? { handles.withLock { $0[number] } }
 
     private func open(_ access: UInt32, _ status: UnsafeMutablePointer<UInt32>?) -> UInt64 {
         do throws(DeviceError) {
-            let handle = try device.open(access == 1 ? .read : .change)
+            let handle = try openHandle(access == 1 ? .read : .change)
             handles.withLock { $0[UInt64(handle.portID)] = handle }
             return UInt64(handle.portID)
         } catch {
@@ -95,7 +123,7 @@ final class InProcessTransport: Sendable {
 @safe
 private final class InProcessRequest: @unchecked Sendable {
     // Set before the request is known to a second thread.
-    var handle: Handle?
+    var handle: (any ConformanceHandle)?
     var input: [UInt8] = []
     var isWrite = false
     let outputSize: Int
@@ -134,7 +162,7 @@ private final class InProcessRequest: @unchecked Sendable {
         guard let handle, input.count >= 4 else { return .invalidParameter }
         let queue = isWrite ? [input[16], 0, 0, 0] : Array(input.prefix(4))
         var nothing = MessageWriter(capacity: 0, limit: 0)
-        return handle.control(.cancel, input: queue.rawSpan, output: &nothing).status
+        return handle.control(.cancel, input: queue.rawSpan, output: &nothing, completion: nil).status
     }
 
     /// The result; `pending` if the request has not ended within the milliseconds (-1: waits for ever).

@@ -64,7 +64,7 @@ struct conformance_bed {
     /// Takes the oldest frame that has come out of the switch at the far end of an interface.
     /// Returns its length, which may be more than `size`; 0 if there is none.
     size_t (*receive)(void *context, const char *name, void *frame, size_t size);
-    /// Handles that are open at the device.
+    /// Handles that are open at both devices.
     size_t (*open_handles)(void *context);
 };
 
@@ -75,6 +75,8 @@ typedef void conformance_report(void *context, const char *failure);
 enum {
     /// Handles that may only read.
     CONFORMANCE_NEEDS_READING = 1,
+    /// A way to the legacy device, in the place of one to the Netlink device.
+    CONFORMANCE_NEEDS_LEGACY = 2,
 };
 
 size_t conformance_rule_count(void);
