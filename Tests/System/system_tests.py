@@ -397,6 +397,42 @@ class Run(SystemTest):
         world.daemon("run")
         self.assertEqual(os.listdir(world.directory), ["device.sock"])
 
+    def test_too_few_descriptors_are_told_and_nobody_waits_in_vain(self):
+        world = self.world
+        daemon = subprocess.Popen(
+            ["ip", "netns", "exec", f"{world.id}-sw", "prlimit", "--nofile=128:128", MARTLET, "run", "--socket",
+             world.socket], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        world.processes.append(daemon)
+        wait_until("martlet answers", lambda: world.dpctl("dump-dps", check=False).returncode == 0)
+        clients = []
+
+        def connect():
+            """A connection's greeting: the status in it."""
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            clients.append(client)
+            client.settimeout(5)
+            client.connect(world.socket)
+            return int.from_bytes(client.recv(64)[12:16], "little")
+
+        try:
+            statuses = [connect() for _ in range(200)]
+            self.assertEqual(set(statuses), {0, 0xC000009A})
+            served = statuses.index(0xC000009A)
+            self.assertGreater(served, 64)
+            self.assertEqual(set(statuses[served:]), {0xC000009A})
+            # Those that are served are still served, and there is room again when some have gone.
+            clients[0].send(struct.pack("=4I", 1, 0xAFC86010, 4, 0))
+            self.assertEqual(clients[0].recv(64), struct.pack("=5I", 1, 0, 4, 4, 1))
+            for client in clients[:20]:
+                client.close()
+            wait_until("there is room again", lambda: connect() == 0)
+        finally:
+            for client in clients:
+                client.close()
+        status, out = world.end(daemon)
+        self.assertEqual(status, 0, out)
+        self.assertRegex(out, r"this process may open 128 files: give it \d+ \(ulimit -n, LimitNOFILE=\)")
+
     def test_killed_clients_leave_nothing(self):
         world = self.world
         daemon = world.daemon("run")

@@ -113,12 +113,16 @@ final class Bed: Sendable {
         return .refused(error)
     }
 
+    /// Where the fields of the headers begin that a request may be refused for: type, flags, port ID, command, version,
+    /// datapath.
+    private static let headerFields: Set<UInt32> = [4, 6, 12, 16, 17, 20]
+
     /// An error is one of those that may be, says why if there is room, and names a place in the request where an
-    /// attribute begins.
+    /// attribute or a field of a header begins.
     private func check(_ error: ErrorMessage, _ request: [UInt8], isTight: Bool) {
         require(allowedErrors.contains(-error.error), "error \(error.error): \(error.message ?? "")")
         require(isTight || !(error.message ?? "").isEmpty, "error \(error.error) without a text")
-        guard let offset = error.offset else { return }
+        guard let offset = error.offset, !Self.headerFields.contains(offset) else { return }
         require(
             isAttribute(Int(offset), in: request, from: 24, to: request.count),
             "offset \(offset) of \(request.count) bytes is no attribute: \(error.message ?? "")")
