@@ -11,7 +11,17 @@ extension ProcessorState {
     /// Carries out a program.
     /// - Returns: 0, or the error number that ended it; the packet is dropped then.
     mutating func run(_ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working) -> Int32 {
-        unsafe run(program, 0, program.pointee.count, &working)
+        guard unsafe begin(program, &working) else { return 0 }
+        return unsafe run(program, 0, program.pointee.count, &working)
+    }
+
+    /// Counts a program's instructions. False if the packet has gone too far: it is dropped then.
+    @inline(__always)
+    private mutating func begin(_ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working) -> Bool {
+        instructions &+= unsafe program.pointee.count
+        guard instructions > Working.Limit.instructions else { return true }
+        countError(&working)
+        return false
     }
 
     /// Carries out the instructions of a program from `start` up to `end`.
@@ -52,7 +62,9 @@ extension ProcessorState {
                 if index < end {
                     recirculateClone(id, &working)
                 } else {
-                    guard let next = unsafe recirculate(id, &working) else { break loop }
+                    guard let next = unsafe recirculate(id, &working), unsafe begin(next, &working) else {
+                        break loop
+                    }
                     unsafe program = next
                     (index, end) = unsafe (0, next.pointee.count)
                     hasLeft = true

@@ -66,6 +66,8 @@ struct ProcessorState: ~Copyable {
     var now: UInt64 = 0
     /// How often the packet at work, with all its clones, has gone through the flow table again.
     var recirculations = 0
+    /// Instructions of the programs that they have begun.
+    var instructions = 0
     /// State of the generator of random numbers (xorshift64*); never 0.
     private var random: UInt64
 
@@ -112,6 +114,7 @@ struct ProcessorState: ~Copyable {
         }
         working.offsets = offsets
         recirculations = 0
+        instructions = 0
         let hash = PacketHash(working.key, offsets)
         working.hash = hash
         guard let program = unsafe lookup(&working, hash: hash.value) else { return }
@@ -132,6 +135,7 @@ struct ProcessorState: ~Copyable {
         else { return Errno.invalid }
         working.offsets = offsets
         recirculations = 0
+        instructions = 0
         working.hash = metadata.hash ?? PacketHash(working.key, offsets)
         working.maximumReceiveUnit = metadata.maximumReceiveUnit
         working.upcallPortID = metadata.upcallPortID

@@ -57,7 +57,10 @@ struct Working {
         /// Look-ups behind each other. The kernel comes to 30: three at once, and three more for each of nine put off.
         static let recirculations = 32
         /// Look-ups of a packet and all its clones together.
-        static let allRecirculations = 4096
+        static let allRecirculations = 256
+        /// Instructions of all the programs that a packet and its clones have begun: two lists of actions as long as an
+        /// attribute can be.
+        static let instructions = 32_768
     }
 }
 
