@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,12 @@ void server_start(void (*serve)(int)) {
     listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0);
     CHECK(listen(listener, 64) == 0);
+    // Signals are the library's to bear. The threads for the connections inherit this from the one that accepts.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     CHECK(pthread_create(&acceptor, NULL, accept_all, NULL) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void server_stop(void) {
