@@ -502,18 +502,23 @@ uint32_t connection_result(const struct request *request, uint32_t *information)
                         request->status, martlet_status_text(request->status));
 }
 
+uint32_t connection_carry_out(struct connection *connection, struct request *request, const void *input,
+                              size_t input_length, uint32_t *information) {
+    uint32_t status = connection_begin(connection, request, input, input_length, information);
+    if (status != MARTLET_STATUS_PENDING) return status;
+    connection_wait(connection, request, -1);
+    return connection_result(request, information);
+}
+
 // MARK: Cancelling
 
-// An I/O control whose end is waited for. Its output does not matter.
+// An I/O control whose output does not matter.
 static uint32_t carry_out(struct connection *connection, uint32_t code, const void *input, size_t input_length) {
     uint32_t output;
     struct request request = {
         .code = code, .output = &output, .output_size = sizeof output, .event = -1,
     };
-    uint32_t status = connection_begin(connection, &request, input, input_length, NULL);
-    if (status != MARTLET_STATUS_PENDING) return status;
-    connection_wait(connection, &request, -1);
-    return connection_result(&request, NULL);
+    return connection_carry_out(connection, &request, input, input_length, NULL);
 }
 
 uint32_t connection_cancel(struct connection *connection, const struct request *request) {

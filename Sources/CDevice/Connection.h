@@ -88,6 +88,10 @@ bool connection_has_ended(struct connection *connection, const struct request *r
 // Makes the end of a request the result of a call: a failure becomes the last error.
 uint32_t connection_result(const struct request *request, uint32_t *information);
 
+// Begins a request, waits for its end, and makes that the result of the call.
+uint32_t connection_carry_out(struct connection *connection, struct request *request, const void *input,
+                              size_t input_length, uint32_t *information);
+
 // Cancels a request if the device has pended it, and no other.
 uint32_t connection_cancel(struct connection *connection, const struct request *request);
 

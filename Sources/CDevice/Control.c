@@ -55,14 +55,6 @@ uint32_t martlet_device_access(martlet_handle handle) {
     return access;
 }
 
-static uint32_t control(struct connection *connection, struct request *request, const void *input, size_t input_length,
-                        uint32_t *information) {
-    uint32_t status = connection_begin(connection, request, input, input_length, information);
-    if (status != MARTLET_STATUS_PENDING) return status;
-    connection_wait(connection, request, -1);
-    return connection_result(request, information);
-}
-
 uint32_t martlet_device_control(martlet_handle handle, uint32_t code, const void *input, size_t input_length,
                                 void *output, size_t output_size, uint32_t *information,
                                 martlet_overlapped *overlapped) {
@@ -73,7 +65,7 @@ uint32_t martlet_device_control(martlet_handle handle, uint32_t code, const void
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     struct request request = {.code = code, .output = output, .output_size = output_size, .event = -1};
     uint32_t status = overlapped == NULL
-        ? control(connection, &request, input, input_length, information)
+        ? connection_carry_out(connection, &request, input, input_length, information)
         : overlapped_begin(overlapped, connection, &request, input, input_length, information);
     connection_release(connection);
     pthread_setcancelstate(state, NULL);
