@@ -59,6 +59,13 @@ struct FrameBatch: ~Copyable, @unchecked Sendable {
         return Syscall.raw { unsafe clinux_recvmmsg(descriptor, headers, UInt32(count), Int32(MSG_DONTWAIT)) }
     }
 
+    /// Asks a packet socket for an error that it has to tell, and forgets a frame that waits where none should.
+    /// - Returns: 0 or more, or the negative error number.
+    func takeError(_ descriptor: Int32) -> Int {
+        // No byte is written.
+        Syscall.raw { recv(descriptor, nil, 0, Int32(MSG_DONTWAIT)) }
+    }
+
     /// The length of received message `index`, header included; nil if it did not fit.
     @inline(__always)
     func receivedLength(_ index: Int) -> Int? {
@@ -67,9 +74,9 @@ struct FrameBatch: ~Copyable, @unchecked Sendable {
         return isCut ? nil : unsafe Int(headers[index].length)
     }
 
-    /// The VLAN tag that the kernel took out of received message `index`: protocol ID and control information.
+    /// The VLAN tag that the kernel took out of received message `index`.
     @inline(__always)
-    func vlanTag(_ index: Int) -> (tpid: UInt16, tci: UInt16)? {
+    func vlanTag(_ index: Int) -> VLANTag? {
         guard index >= 0, index < Self.capacity else { return nil }
         // The kernel wrote at most `controlSize` bytes and says how many; PACKET_AUXDATA is the only one asked for.
         let dataOffset = (MemoryLayout<cmsghdr>.size + MemoryLayout<Int>.size - 1) & ~(MemoryLayout<Int>.size - 1)
@@ -79,9 +86,7 @@ struct FrameBatch: ~Copyable, @unchecked Sendable {
         let header = unsafe message.load(as: cmsghdr.self)
         guard header.cmsg_level == SOL_PACKET, header.cmsg_type == PACKET_AUXDATA else { return nil }
         let data = unsafe message.load(fromByteOffset: dataOffset, as: tpacket_auxdata.self)
-        guard data.tp_status & UInt32(TP_STATUS_VLAN_VALID) != 0 else { return nil }
-        let hasProtocol = data.tp_status & UInt32(TP_STATUS_VLAN_TPID_VALID) != 0
-        return (hasProtocol ? data.tp_vlan_tpid : UInt16(ETH_P_8021Q), data.tp_vlan_tci)
+        return VLANTag(status: data.tp_status, tpid: data.tp_vlan_tpid, tci: data.tp_vlan_tci)
     }
 
     // MARK: Transmitting

@@ -114,8 +114,12 @@ public final class LinuxPorts: PortProvider {
             guard var open = state.ports[slot], open.token == device.token, open.worker == nil else { return }
             let worker = workers[state.nextWorker % workers.count]
             state.nextWorker = (state.nextWorker + 1) % workers.count
-            if case .interface(let interface) = open.device { interface.beginReceiving() }
-            table.setReceiver(port, device.token)
+            var ring: PacketRing.Reader?
+            if case .interface(let interface) = open.device {
+                interface.beginReceiving()
+                ring = interface.ring
+            }
+            table.setReceiver(port, ring: ring, device.token)
             // It fails only if the system has no memory for one more; the port then transmits and does not receive.
             try? worker.add(open.device.descriptor, token: device.token)
             open.worker = worker

@@ -6,6 +6,8 @@ import LinuxSystem
 /// directions.
 struct PacketSocket: ~Copyable, Sendable {
     let descriptor: Descriptor
+    /// Where frames that were received lie; nil if they wait in the socket's queue.
+    let ring: PacketRing?
     private let ifindex: Int32
 
     /// Bytes of frames that wait in the socket; a 64 KiB segment counts with what the kernel allocated for it.
@@ -31,6 +33,7 @@ struct PacketSocket: ~Copyable, Sendable {
         try? descriptor.setOption(SOL_SOCKET, SO_RCVBUFFORCE, to: Self.receiveBuffer)
         try? descriptor.setOption(SOL_SOCKET, SO_SNDBUFFORCE, to: Self.sendBuffer)
         try Self.bind(descriptor, ifindex, protocol: 0)
+        ring = PacketRing(descriptor)
         self.descriptor = descriptor
         self.ifindex = ifindex
     }

@@ -40,6 +40,9 @@ final class PacketSocketPort: Sendable {
 
     var descriptor: Int32 { socket.descriptor.raw }
 
+    /// Takes received frames out of the socket's ring, as long as the port is open; nil without a ring.
+    var ring: PacketRing.Reader? { socket.ring?.reader }
+
     /// Begins to queue frames for the receiver. If the interface has just gone there are none.
     func beginReceiving() { try? socket.beginReceiving() }
 

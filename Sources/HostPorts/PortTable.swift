@@ -24,6 +24,8 @@ final class PortTable: @unchecked Sendable {
         let receiveErrors = Atomic<UInt64>(0)
         /// Where the frames belong. Written before `receiving` is set and after the worker let go of the port.
         var port: PortReference?
+        /// Where the frames lie; nil if they wait in the socket's queue. Written as `port` is.
+        var ring: PacketRing.Reader?
     }
 
     /// A device as the packet threads use it.
@@ -70,6 +72,16 @@ final class PortTable: @unchecked Sendable {
         return unsafe slots[index].port
     }
 
+    /// The ring of a device whose frames are received.
+    @inline(__always)
+    func ring(_ token: UInt64) -> PacketRing.Reader? {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return nil }
+        // As `port`.
+        guard unsafe slots[index].receiving.load(ordering: .acquiring) == Self.generation(token) else { return nil }
+        return unsafe slots[index].ring
+    }
+
     /// Counts frames that came in on a device and could not be taken.
     func countReceiveErrors(_ count: UInt64, _ token: UInt64) {
         let index = Self.index(token)
@@ -98,10 +110,11 @@ final class PortTable: @unchecked Sendable {
         unsafe slots[index].device.store(Self.word(generation: next, .none), ordering: .releasing)
     }
 
-    func setReceiver(_ port: PortReference, _ token: UInt64) {
+    func setReceiver(_ port: PortReference, ring: PacketRing.Reader?, _ token: UInt64) {
         let index = Self.index(token)
         guard index < Self.capacity else { return }
         unsafe slots[index].port = port
+        unsafe slots[index].ring = ring
         unsafe slots[index].receiving.store(Self.generation(token), ordering: .releasing)
     }
 

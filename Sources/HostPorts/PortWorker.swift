@@ -89,9 +89,23 @@ final class PortWorker: Sendable {
         unsafe events.initialize(repeating: epoll_event(), count: capacity)
         defer { unsafe events.deallocate() }
 
+        // The array has `capacity` entries, of which the first are valid after the call: as many as it answers.
+        func wait(_ timeout: Int32) -> Int {
+            Syscall.raw { unsafe epoll_wait(poller.raw, events, Int32(capacity), timeout) }
+        }
+        var spin = BriefSpin()
+        var isBusy = false
+
         while !isEnding.load(ordering: .acquiring) {
-            // The array has `capacity` entries, of which the first `count` are valid after the call.
-            let count = Syscall.raw { unsafe epoll_wait(poller.raw, events, Int32(capacity), -1) }
+            // Where frames have just come, more are likely to come soon.
+            var soon: Int?
+            if isBusy {
+                soon = spin.wait {
+                    let count = wait(0)
+                    return count > 0 ? count : nil
+                }
+            }
+            let count = soon ?? wait(-1)
             var isCalled = false
             var hasBegun = false
             for index in 0..<max(count, 0) {
@@ -109,6 +123,7 @@ final class PortWorker: Sendable {
                     Self.remove(endpoint.descriptor, from: poller)
                 }
             }
+            isBusy = hasBegun
             if hasBegun {
                 receiver.endBatch()
                 unsafe processor.finishBatch { token, packets in
@@ -122,16 +137,5 @@ final class PortWorker: Sendable {
         }
         // Whoever asked while the thread was ending waits no longer.
         answer.signal()
-    }
-}
-
-/// The host's monotonic clock.
-enum MonotonicClock {
-    /// Milliseconds of `CLOCK_MONOTONIC`.
-    static var milliseconds: UInt64 {
-        var time = timespec()
-        // Written during the call, which cannot fail for this clock.
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) &* 1000 &+ UInt64(time.tv_nsec) / 1_000_000
     }
 }

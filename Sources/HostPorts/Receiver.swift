@@ -27,25 +27,29 @@ struct Receiver: ~Copyable {
             unsafe (free + count).initialize(to: packet)
             count += 1
         }
-        return endpoint.isTap
-            ? readFrames(endpoint.descriptor, token, for: port, processor)
-            : receiveMessages(endpoint.descriptor, token, for: port, processor)
+        if endpoint.isTap { return readFrames(endpoint.descriptor, token, for: port, processor) }
+        guard let ring = table.ring(token) else {
+            guard count > 0 else { return true }  // the batch is full; the poller will say it again
+            return receiveMessages(endpoint.descriptor, most: count, token, for: port, processor) != -Int(EBADF)
+        }
+        return takeFrames(ring, endpoint.descriptor, token, for: port, processor)
     }
 
     /// Forgets the slots, which the processor takes back.
     mutating func endBatch() { count = 0 }
 
+    /// From a packet socket's queue, up to `most` frames, of as many free slots at least.
+    /// - Returns: how many came, or the negative error number.
     private mutating func receiveMessages(
-        _ descriptor: Int32, _ token: UInt64, for port: PortReference, _ processor: PacketProcessor
-    ) -> Bool {
-        guard count > 0 else { return true }  // the batch is full; the poller will say it again
-        for index in 0..<count { unsafe batch.prepareReceive(index, into: free[index]) }
-        let received = batch.receive(descriptor, count: count)
+        _ descriptor: Int32, most: Int, _ token: UInt64, for port: PortReference, _ processor: PacketProcessor
+    ) -> Int {
+        for index in 0..<most { unsafe batch.prepareReceive(index, into: free[index]) }
+        let received = batch.receive(descriptor, count: most)
         guard received > 0 else {
             // An error is the socket's, reported once: the interface went down (ENETDOWN), or a frame had an offload
             // that the virtio-net header has no word for (EINVAL), and is lost.
             if received == -Int(EINVAL) { table.countReceiveErrors(1, token) }
-            return received != -Int(EBADF)
+            return received
         }
         for index in 0..<received {
             var packet = unsafe free[index]
@@ -58,6 +62,58 @@ struct Receiver: ~Copyable {
             processor.process(packet, from: port)
         }
         consume(received)
+        return received
+    }
+
+    /// From a packet socket's ring.
+    private mutating func takeFrames(
+        _ ring: PacketRing.Reader, _ descriptor: Int32, _ token: UInt64, for port: PortReference,
+        _ processor: PacketProcessor
+    ) -> Bool {
+        guard ring.content() != .nothing else {
+            // The poller saw an error, which the socket tells once (ENETDOWN), or a frame that is not quite there.
+            return batch.takeError(descriptor) != -Int(EBADF)
+        }
+        var used = 0
+        while used < count {
+            switch ring.content() {
+            case .nothing:
+                consume(used)
+                return true
+            case .frame:
+                var packet = unsafe free[used]
+                let (length, tag) = ring.copy(to: packet)
+                ring.advance()
+                guard length > Offload.wireSize else {
+                    table.countReceiveErrors(1, token)
+                    continue
+                }
+                used &+= 1
+                Self.finish(&packet, length)
+                if let tag { Self.insert(tag, &packet) }
+                processor.process(packet, from: port)
+            case .cut:
+                ring.advance()
+                table.countReceiveErrors(1, token)
+            case .queued:
+                consume(used)
+                used = 0
+                guard count > 0 else { return true }
+                var run = 1
+                while run < count, ring.content(ahead: run) == .queued { run &+= 1 }
+                let received = receiveMessages(descriptor, most: run, token, for: port, processor)
+                if received == -Int(EBADF) { return false }
+                // A frame is in the queue before it is in the ring. If there is none, it has been lost on the way.
+                if received == -Int(EAGAIN) {
+                    ring.advance()
+                    table.countReceiveErrors(1, token)
+                }
+                // After an error of the socket, which it tells once, they are still there.
+                guard received > 0 else { return true }
+                for _ in 0..<received { ring.advance() }
+            }
+        }
+        consume(used)
         return true
     }
 
@@ -98,7 +154,7 @@ struct Receiver: ~Copyable {
     }
 
     /// Puts a VLAN tag back between the addresses and the EtherType.
-    private static func insert(_ tag: (tpid: UInt16, tci: UInt16), _ packet: inout Packet) {
+    private static func insert(_ tag: VLANTag, _ packet: inout Packet) {
         guard packet.length >= 12, packet.prepend(4) else { return }
         let frame = unsafe packet.slot + packet.start
         // The frame has at least 16 bytes now; the addresses move to its new start.

@@ -13,7 +13,7 @@ import Testing
         #expect(first != PortWorker.controlToken)
         #expect(table.endpoint(first) == PortTable.Endpoint(descriptor: 7, isTap: false))
         #expect(table.receiver(first) == nil)
-        table.setReceiver(reference, first)
+        table.setReceiver(reference, ring: nil, first)
         #expect(table.receiver(first) != nil)
         table.countReceiveErrors(2, first)
         #expect(table.receiveErrors(first) == 2)
@@ -27,7 +27,7 @@ import Testing
         #expect(table.endpoint(first) == nil)
         #expect(table.endpoint(second) == PortTable.Endpoint(descriptor: 8, isTap: true))
         #expect(table.receiveErrors(second) == 0)
-        table.setReceiver(reference, second)
+        table.setReceiver(reference, ring: nil, second)
         #expect(table.receiver(first) == nil)
     }
 
