@@ -49,33 +49,32 @@ struct FlowCache: ~Copyable {
         generation += 1
     }
 
-    /// Finds the flow for a packet and counts how it was found.
+    /// The flow that was last found by a hash; nil if there is none. It must still be compared with the packet's key.
+    @inline(__always)
+    func candidate(_ hash: UInt32) -> UnsafeMutablePointer<FlowEntry>? {
+        let entry = unsafe entries + Self.slot(hash)
+        guard unsafe entry.pointee.hash == hash && entry.pointee.generation == generation else { return nil }
+        return unsafe entry.pointee.flow
+    }
+
+    @inline(__always)
+    private static func slot(_ hash: UInt32) -> Int { Int(truncatingIfNeeded: hash) & (size - 1) }
+
+    /// Finds the flow for a packet in the masks, counts how it was found, and remembers it.
     /// - Parameters:
     ///   - key: the words of its key.
     ///   - options: see `TunnelOptions.bytes`.
-    @inline(__always)
-    mutating func lookup(
+    mutating func search(
         _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
-        in datapath: UnsafeMutablePointer<DatapathEntry>,
-        reader: Int
+        in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
-        let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
-        let counters = unsafe datapath.pointee.counters + reader
-        if unsafe entries[slot].hash == hash && entries[slot].generation == generation,
-            let flow = unsafe entries[slot].flow,
-            unsafe flow.pointee.datapath == datapath && flow.pointee.matches(key, options)
-        {
-            unsafe counters.pointee.cacheHit.add(1)
-            unsafe counters.pointee.maskHit.add(1)
-            return unsafe flow
-        }
-        guard let flow = unsafe search(key, options, hash: hash, in: datapath, reader: reader) else { return nil }
-        unsafe entries[slot] = Entry(hash: hash, generation: generation, flow: flow)
+        guard let flow = unsafe searchMasks(key, options, hash: hash, in: datapath, reader: reader) else { return nil }
+        unsafe entries[Self.slot(hash)] = Entry(hash: hash, generation: generation, flow: flow)
         return unsafe flow
     }
 
     /// Looks in the mask that this hash matched last time, then in all masks in their order.
-    private mutating func search(
+    private mutating func searchMasks(
         _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
         in datapath: UnsafeMutablePointer<DatapathEntry>,
         reader: Int

@@ -9,31 +9,40 @@ import Synchronization
 /// userspace action, takes its receiver's queue lock.
 ///
 /// Not `Sendable`: it belongs to the thread that uses it.
+@safe
 public final class PacketProcessor {
-    private var state: ProcessorState
+    /// The only pointer to it, so that no access needs to be checked for being exclusive.
+    private let state: UnsafeMutablePointer<ProcessorState>
 
     /// - Precondition: no more processors exist than the switch was made for (`Switch.init(maximumThreads:)`).
     public init(_ sw: Switch) {
-        state = ProcessorState(sw)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: ProcessorState(sw))
+    }
+
+    deinit {
+        unsafe state.deinitialize(count: 1)
+        unsafe state.deallocate()
     }
 
     /// Announces the thread as a reader of the switch. Call it when there is work, and `finishBatch` soon after.
     /// - Parameter now: milliseconds of the monotonic clock.
-    public func beginBatch(now: UInt64) { state.begin(now: now) }
+    public func beginBatch(now: UInt64) { unsafe state.pointee.begin(now: now) }
 
     /// An empty packet to receive a frame into, or nil when the batch is full.
-    public func takePacket() -> Packet? { state.inputs.take() }
+    public func takePacket() -> Packet? { unsafe state.pointee.inputs.take() }
 
-    /// Sends a frame through the switch: finds its flow and carries out the actions, or makes an upcall.
+    /// Sends a frame through the switch: finds its flow and carries out the actions, or makes an upcall. That happens
+    /// later in the batch, for some packets together and in the order in which they came.
     public func process(_ packet: Packet, from port: PortReference) {
-        unsafe state.process(packet, from: port.entry.assumingMemoryBound(to: PortEntry.self))
+        unsafe state.pointee.admit(packet, from: port.entry.assumingMemoryBound(to: PortEntry.self))
     }
 
     /// Transmits what the batch's packets have come to, and ends the batch.
     /// - Parameter transmit: called for each destination with the device's token and its packets in order; answers how many
     ///   it took. The rest is counted as dropped.
     public func finishBatch(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
-        unsafe state.finish(transmit)
+        unsafe state.pointee.finish(transmit)
     }
 
     /// Carries out a program on a frame that a client sent. Inside a batch.
@@ -42,11 +51,11 @@ public final class PacketProcessor {
         _ packet: Packet, _ metadata: PacketMetadata, program: UnsafeMutablePointer<ActionProgram>,
         in datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>?
     ) -> Int32 {
-        unsafe state.execute(packet, metadata, program: program, in: datapath, port: port)
+        unsafe state.pointee.execute(packet, metadata, program: program, in: datapath, port: port)
     }
 }
 
-/// The state of a packet thread. A struct, so that a call into it checks for exclusive access once and not at each field.
+/// The state of a packet thread.
 @safe
 struct ProcessorState: ~Copyable {
     let shared: Switch
@@ -59,6 +68,9 @@ struct ProcessorState: ~Copyable {
     var scratch = PacketPool(capacity: 1)
     var queue = TransmitQueue()
     var cache = FlowCache()
+    /// Packets whose flows are still to be found.
+    let admitted: UnsafeMutablePointer<Admitted>
+    var admittedCount = 0
     var upcalls = UpcallWriter()
     /// Of the packet at work.
     let tunnelOptions = TunnelOptions()
@@ -78,9 +90,13 @@ struct ProcessorState: ~Copyable {
         }
         reader = index
         random = UInt64.random(in: 1...(.max))
+        unsafe admitted = .allocate(capacity: Admitted.most)
     }
 
-    deinit { shared.reclaimer.releaseReader(reader) }
+    deinit {
+        unsafe admitted.deallocate()
+        shared.reclaimer.releaseReader(reader)
+    }
 
     mutating func begin(now: UInt64) {
         self.now = now
@@ -89,6 +105,7 @@ struct ProcessorState: ~Copyable {
     }
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
+        processAdmitted()
         unsafe queue.flush(reader: reader, transmit)
         inputs.reset()
         copies.reset()
@@ -104,23 +121,6 @@ struct ProcessorState: ~Copyable {
     }
 
     // MARK: A packet
-
-    mutating func process(_ packet: Packet, from port: UnsafeMutablePointer<PortEntry>) {
-        var working = unsafe Working(packet: packet, datapath: port.pointee.datapath, port: port)
-        unsafe working.key.inPort = port.pointee.number
-        guard let offsets = KeyExtraction.extract(packet.bytes, offload: packet.offload, into: &working.key) else {
-            countError(&working)
-            return
-        }
-        working.offsets = offsets
-        recirculations = 0
-        instructions = 0
-        let hash = PacketHash(working.key, offsets)
-        working.hash = hash
-        guard let program = unsafe lookup(&working, hash: hash.value) else { return }
-        if unsafe run(program, &working) != 0 { countError(&working) }
-        release(&working)
-    }
 
     mutating func execute(
         _ packet: Packet, _ metadata: PacketMetadata, program: UnsafeMutablePointer<ActionProgram>,
@@ -142,37 +142,6 @@ struct ProcessorState: ~Copyable {
         let result = unsafe run(program, &working)
         release(&working)
         return result
-    }
-
-    /// Finds the program of the flow that a packet matches and counts the packet; if there is none, makes an upcall.
-    @inline(__always)
-    mutating func lookup(_ working: inout Working, hash: UInt32) -> UnsafeMutablePointer<ActionProgram>? {
-        let counters = unsafe working.datapath.pointee.counters + reader
-        let (datapath, options) = unsafe (working.datapath, tunnelOptions.bytes)
-        let found = unsafe working.key.withWords {
-            unsafe cache.lookup($0, options, hash: hash, in: datapath, reader: reader)
-        }
-        guard let flow = unsafe found else {
-            unsafe counters.pointee.missed.add(1)
-            miss(&working)
-            return nil
-        }
-        unsafe counters.pointee.hit.add(1)
-        unsafe count(working, on: flow)
-        return unsafe flow.pointee.program.load(ordering: .acquiring)
-    }
-
-    @inline(__always)
-    private func count(_ working: borrowing Working, on flow: UnsafeMutablePointer<FlowEntry>) {
-        let counters = unsafe flow.pointee.counters + reader
-        unsafe counters.pointee.packets.add(1)
-        unsafe counters.pointee.bytes.add(UInt64(truncatingIfNeeded: working.packet.length))
-        unsafe counters.pointee.used.set(now)
-        guard working.key.ipProtocol == IPProtocol.tcp, working.key.tcpFlags != 0 else { return }
-        let type = working.key.etherType
-        if type == EtherType.ipv4 || type == EtherType.ipv6 {
-            unsafe counters.pointee.tcpFlags.or(UInt64(working.key.tcpFlags))
-        }
     }
 
     /// Counts a packet that is dropped for a fault of its own.

@@ -13,9 +13,9 @@ struct Working {
     var offsets = HeaderOffsets()
     /// The hash of the packet's flow; nil when a header that it covers has changed.
     var hash: PacketHash?
-    let datapath: UnsafeMutablePointer<DatapathEntry>
+    private(set) var datapath: UnsafeMutablePointer<DatapathEntry>
     /// The port it came in on; nil if it came in on none.
-    let port: UnsafeMutablePointer<PortEntry>?
+    private(set) var port: UnsafeMutablePointer<PortEntry>?
 
     /// The batch of the transmit queue in which the slot was last queued for a port. While it is there, the slot must
     /// be copied before it is changed.
@@ -49,6 +49,33 @@ struct Working {
         unsafe self.datapath = datapath
         unsafe self.port = port
     }
+
+    /// Makes it the work of another packet, as `init` would, without a copy of the whole.
+    @inline(__always)
+    mutating func begin(
+        packet: Packet, datapath: UnsafeMutablePointer<DatapathEntry>, port: UnsafeMutablePointer<PortEntry>
+    ) {
+        self.packet = packet
+        key.clear()
+        offsets = HeaderOffsets()
+        hash = nil
+        unsafe self.datapath = datapath
+        unsafe self.port = port
+        queuedIn = 0
+        isClone = false
+        originQueuedIn = 0
+        holdsCopy = false
+        isKeyStale = false
+        level = 0
+        recirculations = 0
+        truncation = .max
+        maximumReceiveUnit = 0
+        upcallPortID = 0
+    }
+
+    /// By which a flow is looked for, of a packet that has just come in.
+    @inline(__always)
+    var lookupHash: UInt32 { hash?.value ?? 0 }
 
     /// How far a packet may go. What goes further is dropped and counted as an error of its port.
     enum Limit {

@@ -25,6 +25,17 @@ extension FlowKey: Equatable, Hashable {
         }
     }
 
+    /// Makes all words zero, in place.
+    @inlinable
+    @inline(__always)
+    public mutating func clear() {
+        unsafe withUnsafeMutablePointer(to: &words) { pointer in
+            // An inline array is its elements, one behind the other.
+            let words = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt64.self)
+            for index in 0..<Self.wordCount { unsafe words[index] = 0 }
+        }
+    }
+
     /// What a key says of a packet that is not in its headers: recirculation, hash, priority, mark, input port, connection
     /// and tunnel.
     public init(metadataOf key: FlowKey) {

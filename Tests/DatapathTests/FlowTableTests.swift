@@ -80,9 +80,10 @@ import Testing
         let options = TunnelOptions()
         for hash in UInt32(1)...50 {
             let found = unsafe packet.withWords {
-                unsafe cache.lookup($0, options.bytes, hash: hash, in: datapath.entry, reader: 0)
+                unsafe cache.search($0, options.bytes, hash: hash, in: datapath.entry, reader: 0)
             }
             #expect(unsafe found == frequent.entry)
+            #expect(unsafe cache.candidate(hash) == frequent.entry)
         }
         datapath.flows.reorderMasks(now: 10_000)
         #expect(datapath.flows.flow(matching: both.unmasked) === frequent)
