@@ -129,6 +129,31 @@ public struct MessageWriter: Sendable {
     /// - Throws: `noSpace`.
     public mutating func append(flag type: UInt16) throws(NetlinkError) { try header(type, payload: 0) }
 
+    /// An attribute whose payload `body` writes in place.
+    /// - Parameters:
+    ///   - size: bytes of the payload, at most 65,531.
+    ///   - body: gets the payload, all zero.
+    /// - Throws: `noSpace`.
+    @inlinable
+    package mutating func append(
+        _ type: UInt16, size: Int, _ body: (UnsafeMutableRawPointer) -> Void
+    ) throws(NetlinkError) {
+        let length = Attribute.headerSize &+ size
+        let padding = try reserve(attribute: type, length: length)
+        storage.append(addingCapacity: length &+ padding) { output in
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                // There is room for so many bytes behind those that were written.
+                guard let base = buffer.baseAddress else { return }
+                let start = unsafe UnsafeMutableRawPointer(base + count)
+                unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: length &+ padding)
+                unsafe start.storeBytes(of: UInt16(truncatingIfNeeded: length), as: UInt16.self)
+                unsafe start.storeBytes(of: type, toByteOffset: 2, as: UInt16.self)
+                unsafe body(start + Attribute.headerSize)
+                count &+= length &+ padding
+            }
+        }
+    }
+
     /// An attribute with these bytes.
     /// - Throws: `attributeTooLong`, `noSpace`.
     public mutating func append(_ type: UInt16, bytes payload: RawSpan) throws(NetlinkError) {

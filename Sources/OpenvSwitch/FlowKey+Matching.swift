@@ -18,10 +18,24 @@ extension FlowKey: Equatable, Hashable {
     /// Lends the words where they stand: the span of an array inside a larger value copies the array first.
     @inlinable
     @inline(__always)
-    public mutating func withWords<Result: ~Copyable>(_ body: (UnsafePointer<UInt64>) -> Result) -> Result {
-        unsafe withUnsafeMutablePointer(to: &words) { words in
+    public mutating func withWords<Result: ~Copyable, Failure: Error>(
+        _ body: (UnsafePointer<UInt64>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try unsafe withUnsafeMutablePointer(to: &words) { (words) throws(Failure) in
             // An inline array is its elements and nothing else.
-            unsafe body(UnsafeRawPointer(words).assumingMemoryBound(to: UInt64.self))
+            try unsafe body(UnsafeRawPointer(words).assumingMemoryBound(to: UInt64.self))
+        }
+    }
+
+    /// Lends the words where they stand, to be changed.
+    @inlinable
+    @inline(__always)
+    public mutating func withMutableWords<Result: ~Copyable>(
+        _ body: (UnsafeMutablePointer<UInt64>) -> Result
+    ) -> Result {
+        unsafe withUnsafeMutablePointer(to: &words) { words in
+            // As above.
+            unsafe body(UnsafeMutableRawPointer(words).assumingMemoryBound(to: UInt64.self))
         }
     }
 
@@ -29,9 +43,7 @@ extension FlowKey: Equatable, Hashable {
     @inlinable
     @inline(__always)
     public mutating func clear() {
-        unsafe withUnsafeMutablePointer(to: &words) { pointer in
-            // An inline array is its elements, one behind the other.
-            let words = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt64.self)
+        unsafe withMutableWords { words in
             for index in 0..<Self.wordCount { unsafe words[index] = 0 }
         }
     }

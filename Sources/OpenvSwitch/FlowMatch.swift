@@ -26,15 +26,34 @@ public struct FlowMatch: Equatable, Sendable {
     ///
     /// - Throws: `EINVAL` with the attribute at fault.
     public init(key keyAttributes: Attributes, mask maskAttributes: Attributes?) throws(RequestError) {
+        if let maskAttributes {
+            self.init(key: FlowKey(), mask: Self.emptyMask)
+            if let present = PlainKeys.shared.readKey(keyAttributes, into: &key),
+                PlainKeys.shared.readMask(maskAttributes, over: key, present, into: &mask)
+            {
+                return
+            }
+        }
+        try self.init(thoroughly: keyAttributes, mask: maskAttributes)
+    }
+
+    /// Nothing is compared but that there is no VLAN tag, and whether there is an Ethernet header.
+    private static let emptyMask = {
+        var mask = FlowMask()
+        mask.kind = 0xff
+        mask.vlanTCI = 0xffff
+        mask.innerVLANTCI = 0xffff
+        return mask
+    }()
+
+    /// As `init(key:mask:)`, whatever they hold.
+    init(thoroughly keyAttributes: Attributes, mask maskAttributes: Attributes?) throws(RequestError) {
         var key = FlowKey()
         var options = TunnelOptionsMatch()
         let keyLevels = try KeyLevels(keyAttributes, isMask: false)
         try keyLevels.readKey(into: &key, options: &options.value)
 
-        var mask = FlowMask()
-        mask.kind = 0xff
-        mask.vlanTCI = 0xffff
-        mask.innerVLANTCI = 0xffff
+        var mask = Self.emptyMask
         if let maskAttributes {
             let levels = try KeyLevels(maskAttributes, isMask: true)
             try levels.readMask(into: &mask, key: key, options: &options.mask, keyOptions: options.value)
@@ -54,6 +73,13 @@ public struct FlowMatch: Equatable, Sendable {
     /// - Throws: `EINVAL` with the attribute at fault.
     public init(unmasked attributes: Attributes) throws(RequestError) {
         self.init(key: FlowKey(), mask: FlowMask())
+        if PlainKeys.shared.readKey(attributes, into: &key) != nil { return }
+        try self.init(thoroughly: attributes)
+    }
+
+    /// As `init(unmasked:)`, whatever they hold.
+    init(thoroughly attributes: Attributes) throws(RequestError) {
+        self.init(key: FlowKey(), mask: FlowMask())
         let levels = try KeyLevels(attributes, isMask: false)
         try levels.readKey(into: &key, options: &tunnelOptions.value)
         try levels.validate(key: key, mask: nil, maskLevels: levels, maskAttributes: [])
@@ -63,7 +89,9 @@ public struct FlowMatch: Equatable, Sendable {
     /// The key alone, without the options of a tunnel.
     /// - Throws: `EINVAL` with the attribute at fault.
     public static func key(_ attributes: Attributes) throws(RequestError) -> FlowKey {
-        try FlowMatch(unmasked: attributes).key
+        var key = FlowKey()
+        if PlainKeys.shared.readKey(attributes, into: &key) != nil { return key }
+        return try FlowMatch(thoroughly: attributes).key
     }
 
     // MARK: Writing
@@ -132,6 +160,13 @@ public struct FlowMetadata: Equatable, Sendable {
     /// Reads the metadata from a key; header fields are ignored.
     /// - Throws: `EINVAL` with the attribute at fault.
     public init(_ attributes: Attributes) throws(RequestError) {
+        self.init(key: FlowKey())
+        if PlainKeys.shared.readMetadata(attributes, into: &key) { return }
+        try self.init(thoroughly: attributes)
+    }
+
+    /// As `init`, whatever they hold.
+    init(thoroughly attributes: Attributes) throws(RequestError) {
         self.init(key: FlowKey())
         let levels = try KeyLevels(attributes, isMask: false)
         try levels.readMetadata(into: &key, options: &tunnelOptions)

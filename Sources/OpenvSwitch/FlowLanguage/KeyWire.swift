@@ -112,21 +112,12 @@ struct KeyWire {
     /// Writes an attribute with its fields.
     /// - Throws: `noSpace`.
     func write(_ row: Row, of key: FlowKey, to writer: inout MessageWriter) throws(NetlinkError) {
-        // No attribute with fields is longer than that of IPv6.
-        var payload = InlineArray<40, UInt8>(repeating: 0)
-        var bytes = payload.mutableSpan
-        for index in row.firstField..<row.endField {
-            let field = fields[index]
-            if field.size <= 8 {
-                bytes.store(key.get(field.place), at: field.offset, size: field.size, isHostOrder: field.isHostOrder)
-            } else {
-                let (high, low) = key.getWide(field.place)
-                bytes.store(high, at: field.offset, size: 8, isHostOrder: false)
-                bytes.store(low, at: field.offset &+ 8, size: 8, isHostOrder: false)
+        var key = key
+        try unsafe key.withWords { (words) throws(NetlinkError) in
+            try unsafe writer.append(row.type, size: row.size) { payload in
+                for index in row.firstField..<row.endField { unsafe fields[index].store(words, in: payload) }
             }
         }
-        // The raw view of the initialised bytes above, which does not outlive this call.
-        try unsafe writer.append(row.type, bytes: payload.span.bytes.clamped(0..<row.size))
     }
 }
 
@@ -174,18 +165,35 @@ extension RawSpan {
     }
 }
 
-extension MutableSpan<UInt8> {
-    /// Writes the lower bytes of a number.
-    @_lifetime(self: copy self)
-    fileprivate mutating func store(_ value: UInt64, at offset: Int, size: Int, isHostOrder: Bool) {
-        #if _endian(big)
-            let isReversed = false
-        #else
-            let isReversed = isHostOrder
-        #endif
-        for index in 0..<size {
-            let place = isReversed ? index : size &- 1 &- index
-            self[offset &+ index] = UInt8(truncatingIfNeeded: value &>> UInt64(8 &* place))
+extension KeyWire.Field {
+    /// Writes the field to the payload of its attribute.
+    /// - Parameters:
+    ///   - words: of the key.
+    ///   - payload: the attribute's, all of it.
+    @inline(__always)
+    func store(_ words: UnsafePointer<UInt64>, in payload: UnsafeMutableRawPointer) {
+        // The place is in the key, and the field in the payload.
+        let word = unsafe words + Int(place.word)
+        let payload = unsafe payload + offset
+        guard size <= 8 else {
+            unsafe payload.storeBytes(of: word[0].bigEndian, as: UInt64.self)
+            unsafe payload.storeBytes(of: word[1].bigEndian, toByteOffset: 8, as: UInt64.self)
+            return
+        }
+        let value = unsafe word.pointee &>> UInt64(place.shift) & place.ones
+        switch size {
+        case 1: unsafe payload.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case 2:
+            let number = UInt16(truncatingIfNeeded: value)
+            unsafe payload.storeBytes(of: isHostOrder ? number : number.bigEndian, as: UInt16.self)
+        case 4:
+            let number = UInt32(truncatingIfNeeded: value)
+            unsafe payload.storeBytes(of: isHostOrder ? number : number.bigEndian, as: UInt32.self)
+        case 6:
+            unsafe payload.storeBytes(of: UInt16(truncatingIfNeeded: value &>> 32).bigEndian, as: UInt16.self)
+            unsafe payload.storeBytes(
+                of: UInt32(truncatingIfNeeded: value).bigEndian, toByteOffset: 2, as: UInt32.self)
+        default: unsafe payload.storeBytes(of: value.bigEndian, as: UInt64.self)
         }
     }
 }
