@@ -50,7 +50,7 @@ fuzz:
 bench:
 	@scripts/bench
 
-SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Fuzz/Package.swift Fuzz/Sources
+SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources
 format:
 	swift format --in-place --recursive $(SOURCES)
 lint:
