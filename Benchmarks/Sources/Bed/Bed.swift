@@ -35,6 +35,9 @@ public final class Bed {
         try dpif.putFlow(FlowPut(key: flow.key, mask: flow.mask, actions: try Self.actions(actions)))
     }
 
+    /// The actions of a flow that forwards.
+    public static func output(_ port: UInt32) throws -> [UInt8] { try [Action.output(port)].encoded() }
+
     public static func actions(_ text: String) throws -> [UInt8] {
         try ActionText.parseActions(text, portNumber: nil)
     }
@@ -69,7 +72,7 @@ extension FlowPut {
         match.mask.fragment = .max
         match.mask.ipv4Destination = .max
         match.mask.transportSource = portMask
-        return FlowPut(match, actions: try [Action.output(2)].encoded(), ufid: ufid)
+        return FlowPut(match, actions: try Bed.output(2), ufid: ufid)
     }
 
     public init(_ match: FlowMatch, actions: [UInt8], ufid: UFID? = nil) {
