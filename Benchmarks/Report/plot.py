@@ -83,7 +83,7 @@ def draw(title, x_title, y_title, curves, logarithmic=True, limit=None):
                    + " ".join(f"{x:.1f},{y:.1f}" for x, y in places) + '"/>')
         out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
         if len(curves) > 1:
-            x, y = WIDTH - RIGHT - 120 * (len(curves) - index), 18
+            x, y = WIDTH - RIGHT - 104 * (len(curves) - index), 18
             out.append(f'<path class="curve" stroke="{colour}" stroke-dasharray="{dash}" d="M{x} {y}h34"/>'
                        f'<text x="{x + 42}" y="{y + 4}">{escape(name)}</text>')
     return "\n".join([*out, "</svg>", ""])

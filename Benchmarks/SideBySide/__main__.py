@@ -10,6 +10,7 @@ Usage: scripts/side-by-side [--rounds N] [--seconds S] [--json FILE] [--only SID
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -52,14 +53,19 @@ class Bench:
 
     def udp(self, size, flows):
         """Millions of packets a second that arrive and that were offered, and seconds of processors for a million."""
-        self.send(size, flows, 1, 20_000)  # the flows are there
-        processor, machine_ = self.side.processor_seconds(), machine_seconds()
-        sent, arrived, seconds = self.send(size, flows, self.seconds)
-        processor, machine_ = self.side.processor_seconds() - processor, machine_seconds() - machine_
+        # The host would answer each with an ICMP error, on the processors that the switch needs.
+        with dropping(self.side.world, "h2", "eth0"):
+            self.send(size, flows, 1, 20_000)  # the flows are there
+            processor, machine_ = self.side.processor_seconds(), machine_seconds()
+            sent, arrived, seconds = self.send(size, flows, self.seconds)
+            processor = [after - before for before, after in zip(processor, self.side.processor_seconds())]
+            machine_ = machine_seconds() - machine_
         values = {"": arrived / seconds / 1e6, "offered": sent / seconds / 1e6,
                   "machine": machine_ / max(arrived, 1) * 1e6}
-        if self.side.processes:
-            values["processor"] = processor / max(arrived, 1) * 1e6
+        if processor:
+            values["processor"] = sum(processor) / max(arrived, 1) * 1e6
+        if len(processor) > 1:
+            values["vswitchd"] = processor[0] / max(arrived, 1) * 1e6
         return values
 
     def ping(self, loaded):
@@ -86,7 +92,8 @@ class Bench:
 
     def setups(self):
         """New flows a second, each with one packet; what arrives is counted."""
-        _, arrived, seconds = self.send(64, 0, self.seconds, 100_000)
+        with dropping(self.side.world, "h2", "eth0"):
+            _, arrived, seconds = self.send(64, 0, self.seconds, 100_000)
         return arrived / seconds
 
     MEASURES = {
@@ -118,21 +125,33 @@ def build_generator(directory):
     return program
 
 
+@contextlib.contextmanager
+def dropping(world, host, interface):
+    """All that an interface receives is counted, and dropped before the host sees it."""
+    process = subprocess.Popen(["ip", "netns", "exec", f"{world.id}-{host}", sys.executable, "-B",
+                                os.path.join(HERE, "drop.py"), interface], stdout=subprocess.PIPE)
+    try:
+        if process.stdout.readline() != b"ready\n":
+            raise AssertionError(f"the frames that {interface} receives cannot be dropped")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 def generator_limit(seconds):
     """Millions of packets a second that the generator sends into a cable whose other end drops them at once, by size."""
     world = World()
     try:
         world.plug("h1", 1)
         generator = build_generator(world.directory)
-        drop = subprocess.Popen(["ip", "netns", "exec", f"{world.id}-sw", sys.executable, "-B", os.path.join(HERE, "drop.py"),
-                                 "p1"], stdout=subprocess.PIPE)
-        world.processes.append(drop)
-        drop.stdout.readline()
         limit = {}
-        for size in (64, 1500):
-            out = world.inside("h1", "taskset", "-c", "0", generator, "eth0", "02:00:00:00:00:99", str(size), "1",
-                               str(seconds), "0").stdout.split()
-            limit[size] = int(out[0]) / float(out[1]) / 1e6
+        with dropping(world, "sw", "p1"):
+            for size in (64, 1500):
+                out = world.inside("h1", "taskset", "-c", "0", generator, "eth0", "02:00:00:00:00:99", str(size), "1",
+                                   str(seconds)).stdout.split()
+                limit[size] = int(out[0]) / float(out[1]) / 1e6
         return limit
     finally:
         world.close()

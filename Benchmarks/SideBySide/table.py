@@ -23,6 +23,7 @@ def packet_rows(measure, title, aims={}):
     return [Row(measure, "", title, "Mpps", aims),
             Row(measure, "offered", "  offered by the generator", "Mpps"),
             Row(measure, "processor", "  CPU of the switch's processes", "s/Mpkt"),
+            Row(measure, "vswitchd", "  of it ovs-vswitchd's", "s/Mpkt"),
             Row(measure, "machine", "  CPU of the whole machine", "s/Mpkt")]
 
 
