@@ -27,8 +27,8 @@ import Glibc
         if instructions {
             guard counters_have_instructions() else {
                 fail(
-                    "instructions are counted under callgrind only, by a program that was built where valgrind is installed"
-                )
+                    "instructions are counted under callgrind only, by a program that was built where valgrind is",
+                    status: 2)
             }
         } else {
             Measurement.proveThatCountersCount()
@@ -51,9 +51,9 @@ import Glibc
         return true
     }
 
-    static func fail(_ text: String) -> Never {
+    static func fail(_ text: String, status: Int32 = 1) -> Never {
         let line = Array("micro: \(text)\n".utf8)
         _ = write(STDERR_FILENO, line, line.count)
-        exit(1)
+        exit(status)
     }
 }
