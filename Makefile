@@ -1,6 +1,6 @@
 # Martlet. `make demo` and `make test` are all that a newcomer needs; `make help` names the rest.
 
-.PHONY: help build demo demo-ovs test unit system hotpath fuzz bench format lint install install-device-library install-service clean
+.PHONY: help build demo demo-ovs test unit system hotpath fuzz bench bench-docs format lint install install-device-library install-service clean
 
 PREFIX ?= /usr/local
 
@@ -12,7 +12,7 @@ help:
 	@echo 'make unit      the unit tests alone; FILTER=Name runs those whose name matches'
 	@echo 'make system    the tests with real traffic alone'
 	@echo 'make fuzz      every parser under libFuzzer; SECONDS=600 in all'
-	@echo 'make bench     measurements'
+	@echo 'make bench     measurements; make bench-docs also renews docs/performance.md'
 	@echo 'make format    formats the sources;  make lint: fails where they are not formatted'
 	@echo 'make install   puts the binary, its libraries, completions and documents under PREFIX=$(PREFIX)'
 	@echo 'make install-device-library   only what programs in C need: it takes no Swift'
@@ -50,7 +50,10 @@ fuzz:
 bench:
 	@scripts/bench
 
-SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Fuzz/Package.swift Fuzz/Sources
+bench-docs:
+	@scripts/performance
+
+SOURCES = Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources
 format:
 	swift format --in-place --recursive $(SOURCES)
 lint:

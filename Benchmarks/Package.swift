@@ -3,46 +3,33 @@
 
 import PackageDescription
 
+let martlet: [Target.Dependency] = [
+    .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
+    .product(name: "Netlink", package: "martlet"),
+]
+
 let package = Package(
     name: "benchmarks",
-    dependencies: [
-        .package(name: "martlet", path: ".."),
-        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
-    ],
+    dependencies: [.package(name: "martlet", path: "..")],
     targets: [
-        // Counts allocations and references, by standing in front of the allocator and the Swift runtime.
+        // Counts allocations and references, by standing in front of the allocator and the Swift runtime, and tells
+        // callgrind where to count instructions.
         .target(name: "CCounters"),
-        // What a packet costs on its way: time, and that it allocates and retains nothing. Part of `make test`.
-        .executableTarget(
-            name: "HotPath",
-            dependencies: [
-                "CCounters",
-                .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
-                .product(name: "Netlink", package: "martlet"),
-            ]),
+        // A switch whose ports do nothing, frames and flows.
+        .target(name: "Bed", dependencies: martlet),
+        // What each part costs by itself: time, allocations, references and instructions. Run by scripts/micro; the cases
+        // of a packet's way are part of `make test` (scripts/hotpath).
+        .executableTarget(name: "Micro", dependencies: ["CCounters", "Bed"] + martlet),
+        // How costs grow with masks and flows. Run by scripts/growth.
+        .executableTarget(name: "Growth", dependencies: ["Bed"] + martlet),
         // A transaction on each way to the datapath. Run by scripts/door-latency.
         .target(name: "CKernelSocket"),
         .executableTarget(
             name: "DoorLatency",
-            dependencies: [
-                "CKernelSocket", .product(name: "DPIF", package: "martlet"),
-                .product(name: "Doors", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
-                .product(name: "Netlink", package: "martlet"),
-            ]),
+            dependencies: ["CKernelSocket", .product(name: "Doors", package: "martlet")] + martlet),
         // Requests without Netlink beside those with it. Run by scripts/plain-requests.
         .executableTarget(
-            name: "PlainRequests",
-            dependencies: [
-                .product(name: "DPIF", package: "martlet"), .product(name: "Doors", package: "martlet"),
-                .product(name: "OpenvSwitch", package: "martlet"), .product(name: "Netlink", package: "martlet"),
-            ]),
-        // `make bench`.
-        .executableTarget(
-            name: "Control",
-            dependencies: [
-                .product(name: "Benchmark", package: "benchmark"), .product(name: "DPIF", package: "martlet"),
-                .product(name: "OpenvSwitch", package: "martlet"), .product(name: "Netlink", package: "martlet"),
-            ], path: "Benchmarks/Control", plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+            name: "PlainRequests", dependencies: [.product(name: "Doors", package: "martlet")] + martlet),
     ],
     swiftLanguageModes: [.v6]
 )

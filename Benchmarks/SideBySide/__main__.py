@@ -1,25 +1,31 @@
 """Switches side by side: Martlet, Open vSwitch's user-space datapath, the kernel's bridge; the same hosts and cables.
 
-The sides take turns, A B C A B C, so that what else the machine does meets all of them. Prints a table of medians and writes
-every figure as JSON.
+The sides take turns, A B C A B C, so that what else the machine does meets all of them. Prints a table of medians, with what
+was least and most, with ratios and aims, and writes every figure as JSON.
+
+Of packets it prints what the generator offered. CPU seconds for a million packets are those of the switch's processes, and
+those of the whole machine, generator and hosts included: what the kernel does for a switch in interrupts is nobody's process.
 
 Usage: scripts/side-by-side [--rounds N] [--seconds S] [--json FILE] [--only SIDE,…] [--measure NAME,…]
 """
 
 import argparse
+import contextlib
 import json
 import os
-import platform
 import re
-import statistics
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Tests", "System"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "Tests", "System"))
+sys.path.insert(0, os.path.join(HERE, "..", "Report"))
 
+import machine  # noqa: E402
 import sides  # noqa: E402
-from hosts import run, wait_until  # noqa: E402
+import table  # noqa: E402
+from hosts import World, run  # noqa: E402
 
 
 class Bench:
@@ -46,12 +52,21 @@ class Bench:
         return int(out[0]), self.received() - before, float(out[1])
 
     def udp(self, size, flows):
-        """Millions of packets a second that arrive, and the seconds of a processor that the switch takes for a million."""
-        self.send(size, flows, 1, 20_000)  # the flows are there
-        processor = self.side.processor_seconds()
-        _, arrived, seconds = self.send(size, flows, self.seconds)
-        processor = self.side.processor_seconds() - processor
-        return arrived / seconds / 1e6, processor / max(arrived, 1) * 1e6
+        """Millions of packets a second that arrive and that were offered, and seconds of processors for a million."""
+        # The host would answer each with an ICMP error, on the processors that the switch needs.
+        with dropping(self.side.world, "h2", "eth0"):
+            self.send(size, flows, 1, 20_000)  # the flows are there
+            processor, machine_ = self.side.processor_seconds(), machine_seconds()
+            sent, arrived, seconds = self.send(size, flows, self.seconds)
+            processor = [after - before for before, after in zip(processor, self.side.processor_seconds())]
+            machine_ = machine_seconds() - machine_
+        values = {"": arrived / seconds / 1e6, "offered": sent / seconds / 1e6,
+                  "machine": machine_ / max(arrived, 1) * 1e6}
+        if processor:
+            values["processor"] = sum(processor) / max(arrived, 1) * 1e6
+        if len(processor) > 1:
+            values["vswitchd"] = processor[0] / max(arrived, 1) * 1e6
+        return values
 
     def ping(self, loaded):
         """Median and 99th percentile of round trips, in microseconds."""
@@ -72,64 +87,74 @@ class Bench:
                 load.wait()
         times = sorted(float(each) * 1000 for each in re.findall(r"time=([\d.]+) ms", out))
         if not times:
-            return float("nan"), float("nan")
-        return times[len(times) // 2], times[min(len(times) * 99 // 100, len(times) - 1)]
+            return {"": float("nan"), "p99": float("nan")}
+        return {"": times[len(times) // 2], "p99": times[min(len(times) * 99 // 100, len(times) - 1)]}
 
     def setups(self):
         """New flows a second, each with one packet; what arrives is counted."""
-        _, arrived, seconds = self.send(64, 0, self.seconds, 100_000)
+        with dropping(self.side.world, "h2", "eth0"):
+            _, arrived, seconds = self.send(64, 0, self.seconds, 100_000)
         return arrived / seconds
 
     MEASURES = {
-        "tcp-1": ("TCP, one stream", "Gbit/s", lambda self: {"": self.tcp(1)}),
-        "tcp-8": ("TCP, eight streams", "Gbit/s", lambda self: {"": self.tcp(8)}),
-        "udp-64-1": ("UDP 64 B, one flow", "Mpps", lambda self: Bench.pair(self.udp(64, 1))),
-        "udp-64-10k": ("UDP 64 B, 10,000 flows", "Mpps", lambda self: Bench.pair(self.udp(64, 10_000))),
-        "udp-1500-1": ("UDP 1500 B, one flow", "Mpps", lambda self: Bench.pair(self.udp(1500, 1))),
-        "udp-1500-10k": ("UDP 1500 B, 10,000 flows", "Mpps", lambda self: Bench.pair(self.udp(1500, 10_000))),
-        "ping-idle": ("ping, idle, median", "µs", lambda self: Bench.tail(self.ping(False))),
-        "ping-loaded": ("ping beside 20,000 packets/s, median", "µs", lambda self: Bench.tail(self.ping(True))),
-        "setups": ("flows set up by ovs-vswitchd", "1/s", lambda self: {"": self.setups()}),
+        "tcp-1": lambda self: {"": self.tcp(1)},
+        "tcp-8": lambda self: {"": self.tcp(8)},
+        "udp-64-1": lambda self: self.udp(64, 1),
+        "udp-64-10k": lambda self: self.udp(64, 10_000),
+        "udp-1500-1": lambda self: self.udp(1500, 1),
+        "udp-1500-10k": lambda self: self.udp(1500, 10_000),
+        "ping-idle": lambda self: self.ping(False),
+        "ping-loaded": lambda self: self.ping(True),
+        "setups": lambda self: {"": self.setups()},
     }
 
-    @staticmethod
-    def pair(values):
-        return {"": values[0], "processor": values[1]}
-
-    @staticmethod
-    def tail(values):
-        return {"": values[0], "p99": values[1]}
-
     def measure(self, name):
-        return self.MEASURES[name][2](self)
+        return self.MEASURES[name](self)
+
+
+def machine_seconds():
+    """Seconds that all processors together have worked, whoever for."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, interrupts, soft = map(int, file.readline().split()[1:8])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def build_generator(directory):
     program = os.path.join(directory, "generate")
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "generate.c")
-    run("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source)
+    run("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, os.path.join(HERE, "generate.c"))
     return program
 
 
-def table(results, names, measures):
-    """Lines: a measure, its unit, each side's median, and each side's ratio to the first."""
-    width = max(len(Bench.MEASURES[name][0]) for name in measures) + 2
-    head = f"{'':{width}}{'':8}" + "".join(f"{name:>12}" for name in names)
-    if len(names) > 1:
-        head += "   " + names[0] + " against " + ", ".join(names[1:])
-    lines = [head]
-    for measure in measures:
-        title, unit, _ = Bench.MEASURES[measure]
-        medians = []
-        for name in names:
-            values = [each[""] for each in results[name].get(measure, [])]
-            medians.append(statistics.median(values) if values else None)
-        line = f"{title:{width}}{unit:8}" + "".join(
-            f"{'-':>12}" if value is None else f"{value:>12.3f}" if value < 100 else f"{value:>12.0f}" for value in medians)
-        if medians[0] is not None:
-            line += "   " + ", ".join("-" if value in (None, 0) else f"{medians[0] / value:.2f}" for value in medians[1:])
-        lines.append(line)
-    return lines
+@contextlib.contextmanager
+def dropping(world, host, interface):
+    """All that an interface receives is counted, and dropped before the host sees it."""
+    process = subprocess.Popen(["ip", "netns", "exec", f"{world.id}-{host}", sys.executable, "-B",
+                                os.path.join(HERE, "drop.py"), interface], stdout=subprocess.PIPE)
+    try:
+        if process.stdout.readline() != b"ready\n":
+            raise AssertionError(f"the frames that {interface} receives cannot be dropped")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def generator_limit(seconds):
+    """Millions of packets a second that the generator sends into a cable whose other end drops them at once, by size."""
+    world = World()
+    try:
+        world.plug("h1", 1)
+        generator = build_generator(world.directory)
+        limit = {}
+        with dropping(world, "sw", "p1"):
+            for size in (64, 1500):
+                out = world.inside("h1", "taskset", "-c", "0", generator, "eth0", "02:00:00:00:00:99", str(size), "1",
+                                   str(seconds)).stdout.split()
+                limit[size] = int(out[0]) / float(out[1]) / 1e6
+        return limit
+    finally:
+        world.close()
 
 
 def main():
@@ -152,6 +177,15 @@ def main():
     names = chosen(options.only, classes)
     measures = chosen(options.measure, Bench.MEASURES)
     results = {name: {} for name in names}
+    titles = {row.measure: row.title for row in table.ROWS if row.part == ""}
+    limit = {}
+    if any(measure.startswith("udp") for measure in measures):
+        print("what the generator can offer …", end=" ", file=sys.stderr, flush=True)
+        limit = generator_limit(options.seconds)
+        print(", ".join(f"{size} B: {rate:.3f} Mpps" for size, rate in limit.items()), file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    print("this takes about "
+          f"{options.rounds * len(names) * (len(measures) * (options.seconds + 1.5) + 8) / 60:.0f} minutes", file=sys.stderr)
     for turn in range(options.rounds):
         for name in names:
             side = classes[name]()
@@ -160,7 +194,8 @@ def main():
                 for measure in measures:
                     if measure == "setups" and name == "bridge":
                         continue
-                    print(f"round {turn + 1} of {options.rounds}: {name}: {Bench.MEASURES[measure][0]} …", end=" ",
+                    passed = time.monotonic() - begin
+                    print(f"[{passed // 60:2.0f}:{passed % 60:02.0f}] round {turn + 1} of {options.rounds}: {name}: {titles[measure]} …", end=" ",
                           file=sys.stderr, flush=True)
                     value = bench.measure(measure)
                     results[name].setdefault(measure, []).append(value)
@@ -168,11 +203,13 @@ def main():
                           file=sys.stderr, flush=True)
             finally:
                 side.close()
-    print("\n".join(table(results, names, measures)))
+    print("\n".join(table.plain(results, names)))
+    if limit:
+        print(f"The generator offers {limit[64]:.3f} Mpps of 64 B and {limit[1500]:.3f} Mpps of 1500 B to a cable whose other end "
+              "drops them at once.")
     if options.json:
-        document = {"machine": {"processors": os.cpu_count(), "kernel": platform.release()},
-                    "openvswitch": run("ovs-vswitchd", "--version").stdout.splitlines()[0],
-                    "rounds": options.rounds, "seconds": options.seconds, "results": results}
+        document = {"machine": machine.describe(), "rounds": options.rounds, "seconds": options.seconds,
+                    "generator": limit, "results": results}
         with open(options.json, "w") as file:
             json.dump(document, file, indent=1)
             file.write("\n")

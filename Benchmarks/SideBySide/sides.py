@@ -39,13 +39,13 @@ class Side:
         """OpenFlow rules, where there is OpenFlow."""
 
     def processor_seconds(self):
-        """Seconds of the processor that the switch's processes have taken."""
-        total = 0
+        """Seconds of the processor that each of the switch's processes has taken."""
+        seconds = []
         for pid in self.processes:
             with open(f"/proc/{pid}/stat") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+            seconds.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        return seconds
 
 
 class Bridge(Side):

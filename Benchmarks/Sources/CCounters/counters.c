@@ -75,3 +75,25 @@ void counters_watch_references(_Bool on) {
 }
 
 uint64_t counters_references(void) { return atomic_load(&references); }
+
+/* Instructions: requests to callgrind, which are a few instructions without effect where there is none. */
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+
+_Bool counters_have_instructions(void) { return RUNNING_ON_VALGRIND != 0; }
+void counters_begin_instructions(void) {
+    CALLGRIND_START_INSTRUMENTATION;
+    CALLGRIND_ZERO_STATS;
+}
+void counters_end_instructions(const char *name) {
+    CALLGRIND_DUMP_STATS_AT(name);
+    CALLGRIND_STOP_INSTRUMENTATION;
+}
+#else
+_Bool counters_have_instructions(void) { return 0; }
+void counters_begin_instructions(void) {}
+void counters_end_instructions(const char *name) { (void)name; }
+#endif
+
+void counters_use(const void *value) { (void)value; }

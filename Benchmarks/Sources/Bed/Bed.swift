@@ -1,0 +1,86 @@
+public import DPIF
+public import Datapath
+public import Device
+import Netlink
+import NetlinkSocket
+public import OpenvSwitch
+
+/// A switch with a datapath and the ports 1, 2 and 3, which do nothing.
+public final class Bed {
+    public let host = NullPorts()
+    public let sw: Switch
+    public let device: Device
+    public let dpif: NetlinkDPIF
+    public let processor: PacketProcessor
+    /// Port 1, where packets come from.
+    public let port: PortReference
+
+    public init() throws {
+        sw = Switch(provider: host)
+        device = Device(sw)
+        dpif = try NetlinkDPIF.create("br0", over: device)
+        for name in ["a", "b", "c"] { try dpif.addPort(name) }
+        processor = PacketProcessor(sw)
+        guard let port = host.references[2] else { fatalError("port a was not started") }
+        self.port = port
+        // It lets everything pass and has counted since the switch was made.
+        try dpif.setMeter(1, MeterPut(countsBytes: true, band: MeterBand(type: 1, rate: .max, burst: .max)))
+    }
+
+    public func end() { sw.shutDown() }
+
+    /// Installs a flow whose key and actions are texts.
+    public func install(_ key: String, _ actions: String) throws {
+        let flow = try FlowText.parseKey(key, portNumber: nil)
+        try dpif.putFlow(FlowPut(key: flow.key, mask: flow.mask, actions: try Self.actions(actions)))
+    }
+
+    /// The actions of a flow that forwards.
+    public static func output(_ port: UInt32) throws -> [UInt8] { try [Action.output(port)].encoded() }
+
+    public static func actions(_ text: String) throws -> [UInt8] {
+        try ActionText.parseActions(text, portNumber: nil)
+    }
+
+    /// Installs flows a hundred at a time, as a client does that has many.
+    public func install(_ count: Int, _ flow: (Int) throws -> FlowPut) throws {
+        var next = 0
+        while next < count {
+            let end = min(next + 100, count)
+            let puts = try (next..<end).map { Operation.putFlow(try flow($0)) }
+            for error in try dpif.operate(puts) where error != nil { throw error! }
+            next = end
+        }
+    }
+}
+
+extension FlowPut {
+    /// A flow of UDP over IPv4 from port 1 that matches the destination address and, in the source port, the bits of a
+    /// mask. What it does is an output.
+    public static func udp(to address: UInt32, portMask: UInt16 = 0, ufid: UFID? = nil) throws -> FlowPut {
+        var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+        match.key.kind = 1
+        match.key.inPort = 1
+        match.key.etherType = EtherType.ipv4
+        match.key.ipProtocol = IPProtocol.udp
+        match.key.ipv4Destination = address
+        match.mask.kind = 0xff
+        match.mask.recircID = .max
+        match.mask.inPort = .max
+        match.mask.etherType = .max
+        match.mask.ipProtocol = .max
+        match.mask.fragment = .max
+        match.mask.ipv4Destination = .max
+        match.mask.transportSource = portMask
+        return FlowPut(match, actions: try Bed.output(2), ufid: ufid)
+    }
+
+    public init(_ match: FlowMatch, actions: [UInt8], ufid: UFID? = nil) {
+        var (key, mask) = (MessageWriter(), MessageWriter())
+        do throws(NetlinkError) {
+            try match.key.write(to: &key)
+            try match.key.write(mask: match.mask, to: &mask)
+        } catch { fatalError("\(error)") }
+        self.init(key: key.bytes, mask: mask.bytes, actions: actions, ufid: ufid)
+    }
+}
