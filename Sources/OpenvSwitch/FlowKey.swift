@@ -39,9 +39,14 @@ public struct FlowKey: Sendable, BitwiseCopyable {
     /// The words, to be read and written through the fields (`FlowKey+Fields.swift`).
     public var words: InlineArray<31, UInt64>
 
-    /// All zero.
+    /// All zero. (`repeating` would be called, and its result copied.)
     @inlinable
-    public init() { words = InlineArray(repeating: 0) }
+    @inline(__always)
+    public init() {
+        words = [
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ]
+    }
 }
 
 /// A mask over a `FlowKey`: bits that are 1 are compared.

@@ -91,7 +91,12 @@ public struct FlowMatch: Equatable, Sendable {
     public static func key(_ attributes: Attributes) throws(RequestError) -> FlowKey {
         var key = FlowKey()
         if PlainKeys.shared.readKey(attributes, into: &key) != nil { return key }
-        return try FlowMatch(thoroughly: attributes).key
+        return try thoroughKey(attributes)
+    }
+
+    @inline(never)
+    private static func thoroughKey(_ attributes: Attributes) throws(RequestError) -> FlowKey {
+        try FlowMatch(thoroughly: attributes).key
     }
 
     // MARK: Writing

@@ -32,8 +32,10 @@ struct PlainKeys: @unchecked Sendable {
         var isMaskBound: Bool
         var isPromoted: Bool
         var size: UInt8
-        /// As many ones as the field has bits in the key.
-        var ones: UInt64
+        /// How far eight bytes are shifted so that the field's remain.
+        var unused: UInt8
+        /// The field's bits in its word.
+        var bits: UInt64
         var least: UInt64
         /// Of the largest value from the least.
         var range: UInt64
@@ -65,7 +67,8 @@ struct PlainKeys: @unchecked Sendable {
                 to: Field(
                     offset: UInt8(field.offset), word: field.place.word, shift: field.place.shift,
                     isWide: field.size > 8, isHostOrder: field.isHostOrder, isMaskBound: field.isMaskBound,
-                    isPromoted: field.isPromoted, size: UInt8(field.size), ones: field.place.ones, least: field.least,
+                    isPromoted: field.isPromoted, size: UInt8(field.size), unused: UInt8(64 - 8 * min(field.size, 8)),
+                    bits: field.place.ones << UInt64(field.place.shift), least: field.least,
                     range: field.most - field.least))
         }
         var demands: [Demand] = []
@@ -122,7 +125,7 @@ struct PlainKeys: @unchecked Sendable {
         key.kind = 1
         if !present.contains(KeyAttributeSet(KeyAttribute.inPort)) { key.inPort = FlowKey.noPort }
         if !present.contains(.etherType) { key.etherType = EtherType.ieee8022 }
-        return isComplete(key, present) ? present : nil
+        return isComplete(&key, present) ? present : nil
     }
 
     /// Reads a mask over a plain key.
@@ -225,22 +228,22 @@ struct PlainKeys: @unchecked Sendable {
                     unsafe word[1] = (base + offset + 8).loadUnaligned(as: UInt64.self).bigEndian
                     continue
                 }
-                let size = unsafe Int(field.pointee.size)
                 var value: UInt64
                 if offset &+ 8 <= end {
                     let raw = unsafe (base + offset).loadUnaligned(as: UInt64.self)
-                    let shift = UInt64(truncatingIfNeeded: 64 &- 8 &* size)
-                    value = unsafe field.pointee.isHostOrder ? (raw &<< shift) &>> shift : raw.byteSwapped &>> shift
+                    let unused = unsafe UInt64(field.pointee.unused)
+                    let number = unsafe field.pointee.isHostOrder ? raw &<< unused : raw.byteSwapped
+                    value = number &>> unused
                 } else {
-                    value = unsafe Self.number(base + offset, size, isHostOrder: field.pointee.isHostOrder)
+                    value = unsafe Self.number(
+                        base + offset, Int(field.pointee.size), isHostOrder: field.pointee.isHostOrder)
                 }
                 if unsafe !isMask || field.pointee.isMaskBound {
                     guard unsafe value &- field.pointee.least <= field.pointee.range else { return nil }
                 }
-                let ones = unsafe field.pointee.ones
-                if unsafe isMask && field.pointee.isPromoted { value = ones }
-                let shift = unsafe UInt64(field.pointee.shift)
-                unsafe word.pointee = word.pointee & ~(ones &<< shift) | (value & ones) &<< shift
+                if unsafe isMask && field.pointee.isPromoted { value = .max }
+                let bits = unsafe field.pointee.bits
+                unsafe word.pointee = word.pointee & ~bits | (value &<< UInt64(field.pointee.shift)) & bits
             }
         }
         return KeyAttributeSet(rawValue: present)
@@ -272,17 +275,28 @@ struct PlainKeys: @unchecked Sendable {
     }
 
     /// Whether a key has what its protocol demands.
-    private func isComplete(_ key: FlowKey, _ present: KeyAttributeSet) -> Bool {
-        let (type, number, isLater) = (key.etherType, Int16(key.ipProtocol), key.fragment == Fragment.later)
-        let icmpType = key.transportSource
+    @inline(__always)
+    private func isComplete(_ key: inout FlowKey, _ present: KeyAttributeSet) -> Bool {
+        // The key itself would be copied for the call.
+        isComplete(
+            present, etherType: key.etherType, ipProtocol: Int16(key.ipProtocol), fragment: key.fragment,
+            icmpType: key.transportSource)
+    }
+
+    private func isComplete(
+        _ present: KeyAttributeSet, etherType: UInt16, ipProtocol: Int16, fragment: UInt8, icmpType: UInt16
+    ) -> Bool {
+        let isLater = fragment == Fragment.later
         let isDiscovery = icmpType == 135 || icmpType == 136
         var index = 0
         while index < demandCount {
             let demand = unsafe demands + index
             index &+= 1
-            guard unsafe type == demand.pointee.etherType || type == demand.pointee.otherEtherType else { continue }
+            guard unsafe etherType == demand.pointee.etherType || etherType == demand.pointee.otherEtherType else {
+                continue
+            }
             if unsafe demand.pointee.ipProtocol >= 0 {
-                guard unsafe !isLater && number == demand.pointee.ipProtocol else { continue }
+                guard unsafe !isLater && ipProtocol == demand.pointee.ipProtocol else { continue }
                 if unsafe demand.pointee.isNeighbourDiscovery && !isDiscovery { continue }
             }
             if unsafe present.rawValue & demand.pointee.bit == 0 { return false }
