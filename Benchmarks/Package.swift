@@ -20,6 +20,20 @@ let package = Package(
                 .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
                 .product(name: "Netlink", package: "martlet"),
             ]),
+        // What flows take and what they cost: memory, masks, flows that come and go. Run by scripts/flow-load.
+        .target(
+            name: "FlowTableBed",
+            dependencies: [
+                .product(name: "DPIF", package: "martlet"), .product(name: "OpenvSwitch", package: "martlet"),
+                .product(name: "Netlink", package: "martlet"),
+            ]),
+        .executableTarget(name: "FlowMemory", dependencies: ["FlowTableBed"]),
+        .executableTarget(
+            name: "FlowLoad",
+            dependencies: [
+                "FlowTableBed", .product(name: "DPIF", package: "martlet"),
+                .product(name: "OpenvSwitch", package: "martlet"),
+            ]),
         // A transaction on each way to the datapath. Run by scripts/door-latency.
         .target(name: "CKernelSocket"),
         .executableTarget(
