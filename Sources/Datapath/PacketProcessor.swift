@@ -85,7 +85,7 @@ struct ProcessorState: ~Copyable {
     mutating func begin(now: UInt64) {
         self.now = now
         shared.reclaimer.begin(reader)
-        cache.refresh(shared.removalGeneration.load(ordering: .sequentiallyConsistent))
+        cache.refresh(shared.removedFlows.generation.load(ordering: .sequentiallyConsistent))
     }
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
