@@ -59,7 +59,7 @@ struct FlowEntry: ~Copyable {
         var key = match.maskedKey
         let hash = unsafe key.withWords { (key: UnsafePointer<UInt64>) -> UInt32 in
             for index in 0..<mask.count { unsafe (words + index).initialize(to: key[mask.first + index]) }
-            return unsafe mask.hash(of: key)
+            return unsafe mask.hash(of: key, table.pointee.factors)
         }
         let counters = unsafe (block + countersStart).bindMemory(to: FlowCounters.self, capacity: readerCount)
         for index in 0..<readerCount { unsafe (counters + index).initialize(to: FlowCounters()) }

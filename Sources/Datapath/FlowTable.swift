@@ -20,6 +20,7 @@ final class FlowTable {
     private(set) var generation: UInt64 = 1
     /// Random, so that nobody can foresee which keys have the same hash.
     private let seed = UInt64.random(in: 1...(.max))
+    private let factors = HashFactors()
     private var lastReordered: UInt64 = 0
     /// The port with which the putting in order goes on; nil when it is done.
     private var reordering: Int?
@@ -172,7 +173,7 @@ final class FlowTable {
             masks[Int($0)].mask == match.mask && masks[Int($0)].tunnelOptions == options
         }
         if let found { return masks[Int(found)] }
-        let new = SharedMask(match.mask, tunnelOptions: options, hash: hash, seed: seed)
+        let new = SharedMask(match.mask, tunnelOptions: options, hash: hash, factors: factors)
         new.place = masks.count
         byMask.insert(hash, UInt32(masks.count))
         masks.append(new)

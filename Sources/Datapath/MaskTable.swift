@@ -9,6 +9,8 @@ import Synchronization
 @safe
 struct MaskTable: ~Copyable {
     let mask: MaskWords
+    /// See `HashFactors`.
+    let factors: UnsafePointer<UInt64>
     let slots: Atomic<UnsafeMutablePointer<SlotArray>>
     /// How often look-ups ended here, one counter for each reader; orders the masks.
     let hits: UnsafeMutablePointer<Counter>
@@ -28,6 +30,7 @@ struct MaskTable: ~Copyable {
         self.shared = shared
         self.inPort = inPort
         mask = shared.words
+        unsafe factors = shared.factors.words
         unsafe slots = Atomic(SlotArray.make(capacity: SlotArray.leastCapacity))
         self.readerCount = readerCount
         unsafe hits = .allocate(capacity: readerCount)
@@ -63,7 +66,7 @@ struct MaskTable: ~Copyable {
     ///   - options: see `TunnelOptions.bytes`.
     @inline(__always)
     func lookup(_ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>) -> UnsafeMutablePointer<FlowEntry>? {
-        let hash = unsafe mask.hash(of: key)
+        let hash = unsafe mask.hash(of: key, factors)
         let array = unsafe slots.load(ordering: .acquiring)
         let wrap = unsafe array.pointee.capacity &- 1
         var index = Int(truncatingIfNeeded: hash) & wrap
@@ -101,16 +104,34 @@ final class SharedMask {
     /// Where `FlowTable` has it.
     var place = 0
     let hash: UInt32
+    let factors: HashFactors
 
-    init(_ mask: FlowMask, tunnelOptions: [UInt8], hash: UInt32, seed: UInt64) {
+    init(_ mask: FlowMask, tunnelOptions: [UInt8], hash: UInt32, factors: HashFactors) {
+        self.factors = factors
         self.mask = mask
         self.tunnelOptions = tunnelOptions
         self.hash = hash
-        words = MaskWords(mask, seed: seed)
+        words = MaskWords(mask)
         isOfOnePort = mask.inPort == .max
     }
 
     deinit { words.free() }
+}
+
+/// A random odd number for each word of a key, by which hashes are computed, so that nobody can foresee which keys have the
+/// same one.
+@safe
+final class HashFactors {
+    let words: UnsafePointer<UInt64>
+    private let memory: UnsafeMutablePointer<UInt64>
+
+    init() {
+        unsafe memory = .allocate(capacity: FlowKey.wordCount)
+        for index in 0..<FlowKey.wordCount { unsafe (memory + index).initialize(to: UInt64.random(in: 0...(.max)) | 1) }
+        unsafe words = UnsafePointer(memory)
+    }
+
+    deinit { unsafe memory.deallocate() }
 }
 
 /// The words of a mask, from the first that is not zero to the last: all that is compared under it.
@@ -121,22 +142,15 @@ struct MaskWords {
     var count: Int { Int(wordCount) }
     private let firstWord: UInt16
     private let wordCount: UInt16
-    /// The words, and behind them a random odd number for each.
     private let words: UnsafeMutablePointer<UInt64>
 
     /// Owned by whoever made it, who calls `free`.
-    /// - Parameter seed: of the random numbers, that nobody can foresee which keys have the same hash.
-    init(_ mask: FlowMask, seed: UInt64) {
+    init(_ mask: FlowMask) {
         let range = mask.significantWords
         (firstWord, wordCount) = (UInt16(range.lowerBound), UInt16(range.count))
-        unsafe words = .allocate(capacity: max(2 * range.count, 1))
+        unsafe words = .allocate(capacity: max(range.count, 1))
         let all = mask.words.span
-        for index in range {
-            let place = index - range.lowerBound
-            unsafe (words + place).initialize(to: all[index])
-            let factor = FlowTable.mix(seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15) | 1
-            unsafe (words + (range.count + place)).initialize(to: factor)
-        }
+        for index in range { unsafe (words + (index - range.lowerBound)).initialize(to: all[index]) }
     }
 
     func free() { unsafe words.deallocate() }
@@ -144,11 +158,12 @@ struct MaskWords {
     /// Hash of a key's words under the mask; never 0.
     ///
     /// A sum of products, none of which waits for another, so that a word costs little more than its loads.
+    /// - Parameter factors: see `HashFactors`.
     @inline(__always)
-    func hash(of key: UnsafePointer<UInt64>) -> UInt32 {
+    func hash(of key: UnsafePointer<UInt64>, _ factors: UnsafePointer<UInt64>) -> UInt32 {
         let key = unsafe key + first
+        let factors = unsafe factors + first
         let count = count
-        let factors = unsafe words + count
         var sum: UInt64 = 0
         var index = 0
         while index < count {

@@ -99,6 +99,8 @@ struct PortCounters: ~Copyable {
     let errors = Counter()
     /// Masks that packets from the port were compared under.
     let masksTried = Counter()
+    /// The thread's own.
+    var share = PortShare()
     /// Where the port stands in the thread's `TransmitQueue`.
     let batchPlace = Counter()
 }

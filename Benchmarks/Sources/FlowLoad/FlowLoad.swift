@@ -6,21 +6,23 @@ import OpenvSwitch
 import Packets
 import Synchronization
 
-/// The flow table under load: `FlowLoad masks` what masks cost a packet, `FlowLoad churn [FLOWS…]` flows that come and go
+/// The flow table under load: `FlowLoad masks` what masks cost a packet, `FlowLoad share` what a port is left beside one
+/// whose packets match none of thousands of masks, `FlowLoad churn [FLOWS…]` flows that come and go
 /// and dumps while packets are forwarded.
 @main struct FlowLoad {
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst()
         switch arguments.first {
         case "masks": try masks()
+        case "share": try share()
         case "churn": try Churn.run(sizes: arguments.dropFirst().compactMap { Int($0) })
         default:
-            print("usage: FlowLoad masks | churn [FLOWS…]")
+            print("usage: FlowLoad masks | share | churn [FLOWS…]")
             exit(2)
         }
     }
 
-    /// Nanoseconds that a packet takes, the median of nine rounds.
+    /// Nanoseconds of processor time that a packet takes, the median of nine rounds.
     ///
     /// - Parameter fill: puts the frame of a number into a packet.
     static func cost(
@@ -29,7 +31,7 @@ import Synchronization
         var rounds: [Double] = []
         var number = 0
         for _ in 0..<10 {
-            let start = nanoseconds()
+            let start = processorTime()
             for _ in 0..<(packets / 32) {
                 processor.beginBatch(now: 1000)
                 for _ in 0..<32 {
@@ -40,10 +42,52 @@ import Synchronization
                 }
                 processor.finishBatch { $1.count }
             }
-            rounds.append(Double(nanoseconds() - start) / Double(packets / 32 * 32))
+            rounds.append(Double(processorTime() - start) / Double(packets / 32 * 32))
         }
         rounds.removeFirst()
         return rounds.sorted()[rounds.count / 2]
+    }
+
+    /// A thread with two ports that always have frames: those of port A match none of its masks.
+    static func share() throws {
+        print("packets/s of port B in a thread that it shares with port A, whose packets match none of so many masks:")
+        for count in [0, 64, 512, 4096, 8192] {
+            let bed = try FlowTableBed()
+            for number in 0..<count {
+                bed.transact(try bed.put(FlowTableBed.exploded(number, port: 1), ufid: UInt64(number), output: 3))
+            }
+            var match = FlowTableBed.udp(0, port: 2)
+            match.mask.ipv4Source = 0xff00_0000
+            match.mask.transportSource = 0
+            bed.transact(try bed.put(match, ufid: 1 << 32, output: 3))
+            let processor = PacketProcessor(bed.sw)
+            let attack = FlowTableBed.frame(source: .max, destination: .max, transport: .max)
+            let frame = FlowTableBed.frame(source: 0x0a00_0001, destination: 0x0b00_0000, transport: 1)
+            for isShared in [false, true] {
+                var packets = [0, 0]
+                let start = nanoseconds()
+                while nanoseconds() - start < 500_000_000 {
+                    processor.beginBatch(now: 1000)
+                    for side in 0...1 {
+                        let port = bed.host.port(side + 1)
+                        let most = isShared ? processor.beginTurn(of: port) : 32
+                        for _ in 0..<most {
+                            guard var packet = processor.takePacket() else { break }
+                            let fits = packet.assign(side == 0 ? attack.rawSpan : frame.rawSpan)
+                            precondition(fits)
+                            processor.process(packet, from: port)
+                        }
+                        if isShared { processor.endTurn(of: port, frames: most) }
+                        packets[side] += most
+                    }
+                    processor.finishBatch { $1.count }
+                }
+                let seconds = Double(nanoseconds() - start) / 1e9
+                let name = isShared ? "each its share" : "32 frames in turn"
+                let rates = packets.map { Int(Double($0) / seconds) }
+                print("  \(count) masks, \(name): B \(rates[1]), A \(rates[0])")
+            }
+        }
     }
 
     static func masks() throws {
@@ -117,7 +161,12 @@ import Synchronization
 enum Churn {
     final class Traffic: Sendable {
         let packets = Atomic<UInt64>(0)
+        /// Processor time of the thread, in nanoseconds.
+        let time = Atomic<UInt64>(0)
+        /// Between two batches, in nanoseconds: of time, and of processor time, which others on the machine do not
+        /// prolong.
         let longestGap = Atomic<UInt64>(0)
+        let longestWork = Atomic<UInt64>(0)
         let isEnding = Atomic<Bool>(false)
         let processor: Unchecked<PacketProcessor>
         let port: Unchecked<PortReference>
@@ -139,6 +188,7 @@ enum Churn {
         func loop() {
             var number = 0
             var last = nanoseconds()
+            var lastTime = processorTime()
             while !isEnding.load(ordering: .relaxed) {
                 processor.value.beginBatch(now: last / 1_000_000)
                 for _ in 0..<32 {
@@ -154,6 +204,12 @@ enum Churn {
                 let now = nanoseconds()
                 if now - last > longestGap.load(ordering: .relaxed) { longestGap.store(now - last, ordering: .relaxed) }
                 last = now
+                let nowTime = processorTime()
+                if nowTime - lastTime > longestWork.load(ordering: .relaxed) {
+                    longestWork.store(nowTime - lastTime, ordering: .relaxed)
+                }
+                lastTime = nowTime
+                time.store(nowTime, ordering: .relaxed)
             }
         }
 
@@ -229,14 +285,18 @@ enum Churn {
 
     /// Prints how fast `body` was, and the packet thread meanwhile.
     private static func measure(_ name: String, _ traffic: Traffic, _ body: () -> Int?) {
-        let before = traffic.packets.load(ordering: .relaxed)
+        let before = (traffic.packets.load(ordering: .relaxed), traffic.time.load(ordering: .relaxed))
         traffic.longestGap.store(0, ordering: .relaxed)
+        traffic.longestWork.store(0, ordering: .relaxed)
         let start = nanoseconds()
         let count = body()
         let seconds = Double(nanoseconds() - start) / 1e9
-        let packets = Double(traffic.packets.load(ordering: .relaxed) - before)
+        let packets = Double(traffic.packets.load(ordering: .relaxed) - before.0)
+        let time = Double(traffic.time.load(ordering: .relaxed) - before.1)
         let rate = count.map { "\(Int(Double($0) / seconds))/s, " } ?? ""
         let gap = traffic.longestGap.load(ordering: .relaxed) / 1000
-        print("  \(name): \(rate)\(Int(packets / seconds / 1000)) k packets/s, longest gap \(gap) µs")
+        let work = traffic.longestWork.load(ordering: .relaxed) / 1000
+        let cost = packets == 0 ? 0 : Int(time / packets)
+        print("  \(name): \(rate)\(cost) ns/packet, longest gap \(gap) µs, of its own \(work) µs")
     }
 }

@@ -41,6 +41,13 @@ public func nanoseconds() -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
+/// Nanoseconds of processor time that the calling thread has used.
+public func processorTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
+
 /// A switch with ports that cost nothing, and a handle on which requests are made as ovs-vswitchd makes them: each one
 /// transaction, flows with an identifier of 16 bytes.
 public final class FlowTableBed {
