@@ -39,7 +39,7 @@ public struct Flow: Equatable {
     /// Packets, bytes, last use and TCP flags since the flow was made or cleared.
     public var usage: FlowUsage {
         var usage = total
-        guard let cleared = unsafe entry.pointee.cleared?.pointee else { return usage }
+        guard let cleared = unsafe entry.pointee.cleared.load(ordering: .relaxed)?.pointee else { return usage }
         usage.packets &-= cleared.packets
         usage.bytes &-= cleared.bytes
         if usage.used <= cleared.used, usage.packets == 0 { usage.used = 0 }
@@ -61,12 +61,12 @@ public struct Flow: Equatable {
     /// Sets the statistics back to zero (`OVS_FLOW_ATTR_CLEAR`).
     func clearUsage() {
         let total = total
-        if let cleared = unsafe entry.pointee.cleared {
+        if let cleared = unsafe entry.pointee.cleared.load(ordering: .relaxed) {
             unsafe cleared.pointee = total
         } else {
             let cleared = UnsafeMutablePointer<FlowUsage>.allocate(capacity: 1)
             unsafe cleared.initialize(to: total)
-            unsafe entry.pointee.cleared = cleared
+            unsafe entry.pointee.cleared.store(cleared, ordering: .relaxed)
         }
         for reader in 0..<Int(unsafe entry.pointee.readerCount) {
             unsafe entry.pointee.counters[reader].tcpFlags.set(0)

@@ -26,7 +26,7 @@ struct FlowEntry: ~Copyable {
     /// The table of its mask, which stays while it has flows.
     let table: UnsafeMutablePointer<MaskTable>
     /// What the counters said when the statistics were last cleared; nil if they never were.
-    var cleared: UnsafeMutablePointer<FlowUsage>?
+    let cleared: Atomic<UnsafeMutablePointer<FlowUsage>?>
     /// Hash of the masked key, never 0.
     let hash: UInt32
     /// Where the flow stands among those of its datapath.
@@ -79,7 +79,8 @@ struct FlowEntry: ~Copyable {
         unsafe entry.initialize(
             to: FlowEntry(
                 datapath: Atomic(datapath), mask: mask, words: UnsafePointer(words), options: copy(match.tunnelOptions),
-                program: Atomic(program), counters: counters, table: table, cleared: nil, hash: hash, place: place,
+                program: Atomic(program), counters: counters, table: table, cleared: Atomic(nil), hash: hash,
+                place: place,
                 optionCount: UInt8(optionCount), readerCount: UInt8(readerCount), keyStart: UInt8(keyRange.lowerBound),
                 keyCount: UInt8(keyRange.count), hasUFID: ufid != nil))
         return unsafe entry
@@ -89,7 +90,7 @@ struct FlowEntry: ~Copyable {
     static func free(_ entry: UnsafeMutablePointer<FlowEntry>) {
         unsafe entry.pointee.counters.deinitialize(count: Int(entry.pointee.readerCount))
         unsafe entry.pointee.options?.deallocate()
-        unsafe entry.pointee.cleared?.deallocate()
+        unsafe entry.pointee.cleared.load(ordering: .relaxed)?.deallocate()
         unsafe entry.deinitialize(count: 1)
         unsafe UnsafeMutableRawPointer(entry).deallocate()
     }

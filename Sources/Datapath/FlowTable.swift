@@ -117,7 +117,7 @@ final class FlowTable {
         byIdentity.insert(ufid.map { hash($0) } ?? hash(&key), place)
         unsafe grow(table)
         unsafe table.pointee.slots.load(ordering: .relaxed).pointee.insert(entry, hash: entry.pointee.hash)
-        unsafe table.pointee.flowCount += 1
+        unsafe table.pointee.flowCount.add(1)
         return unsafe Flow(entry)
     }
 
@@ -136,9 +136,9 @@ final class FlowTable {
         byIdentity.remove(flow.ufid.map { hash($0) } ?? hash(&key), place)
         places.remove(place)
         unsafe table.pointee.slots.load(ordering: .relaxed).pointee.remove(entry, hash: entry.pointee.hash)
-        unsafe table.pointee.flowCount -= 1
+        unsafe table.pointee.flowCount.add(.max)
         unsafe shared.removedFlows.add(entry, shared.reclaimer)
-        if unsafe table.pointee.flowCount == 0 { unsafe removeTable(table) }
+        if unsafe table.pointee.flowCount.current == 0 { unsafe removeTable(table) }
     }
 
     /// Takes all flows out at once.
@@ -229,7 +229,7 @@ final class FlowTable {
     /// Makes sure a table has a slot to spare: at most three of four are used, those of removed flows included.
     private func grow(_ table: UnsafeMutablePointer<MaskTable>) {
         let old = unsafe table.pointee.slots.load(ordering: .relaxed)
-        guard unsafe (old.pointee.used + 1) * 4 > old.pointee.capacity * 3 else { return }
+        guard unsafe (Int(old.pointee.used.current) + 1) * 4 > old.pointee.capacity * 3 else { return }
         unsafe table.pointee.slots.store(old.pointee.regrown(), ordering: .releasing)
         shared.reclaimer.retire { unsafe SlotArray.free(old) }
     }
@@ -263,17 +263,17 @@ final class FlowTable {
     private func reorder(_ port: UInt16?) -> Int {
         let tables = unsafe list(of: port)?.pointee.all ?? []
         for index in unsafe tables.indices {
-            let hits = unsafe tables[index].pointee.totalHits
-            unsafe tables[index].pointee.score =
-                tables[index].pointee.score / 2
-                &+ (hits &- tables[index].pointee.countedHits)
-            unsafe tables[index].pointee.countedHits = hits
+            let table = unsafe tables[index]
+            let hits = unsafe table.pointee.totalHits
+            let recent = unsafe hits &- table.pointee.countedHits.current
+            unsafe table.pointee.score.set(table.pointee.score.current / 2 &+ recent)
+            unsafe table.pointee.countedHits.set(hits)
         }
         let isSorted = unsafe tables.indices.dropFirst().allSatisfy {
-            unsafe tables[$0 - 1].pointee.score >= tables[$0].pointee.score
+            unsafe tables[$0 - 1].pointee.score.current >= tables[$0].pointee.score.current
         }
         if !isSorted {
-            unsafe replaceList(of: port, tables.sorted { unsafe $0.pointee.score > $1.pointee.score })
+            unsafe replaceList(of: port, tables.sorted { unsafe $0.pointee.score.current > $1.pointee.score.current })
         }
         return unsafe tables.count
     }

@@ -17,14 +17,15 @@ struct MaskTable: ~Copyable {
     let readerCount: Int
     /// The port whose flows these are; nil if the mask does not have all of `in_port`.
     let inPort: UInt16?
-    /// Owns the words of `mask`. The writer's, as is what follows.
+    /// Owns the words of `mask`. The writer's, as is what follows: counters, so that to change them is no access to the
+    /// whole table, which readers look at.
     let shared: SharedMask
     /// Flows in it.
-    var flowCount = 0
+    let flowCount = Counter()
     /// How often it was used of late; see `FlowTable.reorderMasks`.
-    var score: UInt64 = 0
+    let score = Counter()
     /// The sum of `hits` when `score` was last renewed.
-    var countedHits: UInt64 = 0
+    let countedHits = Counter()
 
     init(_ shared: SharedMask, inPort: UInt16?, readerCount: Int) {
         self.shared = shared
@@ -209,7 +210,7 @@ struct SlotArray: ~Copyable {
     /// In the same block of memory.
     let slots: UnsafeMutablePointer<Slot>
     /// Slots whose hash is set. The writer's.
-    var used = 0
+    let used = Counter()
 
     /// Of a table that begins. Small, as a client who explodes the masks has as many tables as flows.
     static let leastCapacity = 4
@@ -232,7 +233,7 @@ struct SlotArray: ~Copyable {
     }
 
     /// Puts an entry in. The writer's; at least one slot must stay free.
-    mutating func insert(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
+    func insert(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
         while true {
             let found = unsafe slots[index].hash.load(ordering: .relaxed)
@@ -246,11 +247,11 @@ struct SlotArray: ~Copyable {
         }
         unsafe slots[index].entry.store(entry, ordering: .releasing)
         unsafe slots[index].hash.store(hash, ordering: .releasing)
-        used += 1
+        used.add(1)
     }
 
     /// Takes an entry out. The writer's.
-    mutating func remove(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
+    func remove(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
         while true {
             let found = unsafe slots[index].hash.load(ordering: .relaxed)
@@ -266,7 +267,7 @@ struct SlotArray: ~Copyable {
             unsafe slots[index].entry.load(ordering: .relaxed) == nil
         {
             unsafe slots[index].hash.store(0, ordering: .releasing)
-            used -= 1
+            used.add(.max)
             index = (index - 1) & (capacity - 1)
         }
     }
