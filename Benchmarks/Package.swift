@@ -22,6 +22,10 @@ let package = Package(
         .executableTarget(name: "Micro", dependencies: ["CCounters", "Bed"] + martlet),
         // How costs grow with masks and flows. Run by scripts/growth.
         .executableTarget(name: "Growth", dependencies: ["Bed"] + martlet),
+        // What flows take and what they cost: memory, masks, flows that come and go. Run by scripts/flow-load.
+        .target(name: "FlowTableBed", dependencies: martlet),
+        .executableTarget(name: "FlowMemory", dependencies: ["FlowTableBed"]),
+        .executableTarget(name: "FlowLoad", dependencies: ["FlowTableBed"] + martlet),
         // A transaction on each way to the datapath. Run by scripts/door-latency.
         .target(name: "CKernelSocket"),
         .executableTarget(

@@ -17,8 +17,8 @@ extension Datapath {
     /// Raised with every flow that comes or goes; a dump that sees it change is interrupted.
     public var flowGeneration: UInt64 { flows.generation }
 
-    /// The flow with the smallest serial of at least `serial`, or nil.
-    public func flow(from serial: UInt64) -> Flow? { flows.flow(from: serial) }
+    /// The flow at the first place of at least `place`, or nil; see `Flow.place`.
+    public func flow(from place: UInt64) -> Flow? { flows.flow(from: place) }
 
     /// The flow with this identity.
     /// - Throws: `ENOENT`.
@@ -57,14 +57,8 @@ extension Datapath {
             return .insert
         }
         guard !mustCreate else { throw RequestError(Errno.exists, "a flow that matches this key is there already") }
-        if existing.ufid != nil {
-            guard existing.match.maskedIdentity == match.identity else {
-                throw RequestError(Errno.noEntry, "another flow overlaps this one")
-            }
-            return .replace(existing)
-        }
-        if existing.match.identity == match.identity { return .replace(existing) }
-        guard let exact = flows.flow(unmaskedKey: match) else {
+        if existing.hasKey(of: match) { return .replace(existing) }
+        guard existing.ufid == nil, let exact = flows.flow(unmaskedKey: match) else {
             throw RequestError(Errno.noEntry, "another flow overlaps this one")
         }
         return .replace(exact)

@@ -2,40 +2,44 @@ public import Netlink
 public import OpenvSwitch
 import Synchronization
 
-/// A megaflow as the control thread knows it.
+/// A megaflow as control knows it: a look at its `FlowEntry`, good until the flow is taken out.
 ///
-/// The packet threads see its `FlowEntry`; statistics are the sum of what each of them counted.
+/// Belongs to the switch's lock. Statistics are the sum of what each packet thread counted.
 @safe
-public final class Flow {
-    /// Raised with every flow of a datapath: the order of insertion, and the place in a dump.
-    public let serial: UInt64
-    /// Key and mask as they were given.
-    public let match: FlowMatch
-    /// The client's identifier; nil if the flow is identified by its unmasked key.
-    public let ufid: UFID?
-    /// The contents of `OVS_FLOW_ATTR_ACTIONS`, as they were given.
-    public internal(set) var actions: [UInt8]
+public struct Flow: Equatable {
     let entry: UnsafeMutablePointer<FlowEntry>
-    /// The table of its mask, which stays while it has flows.
-    let table: UnsafeMutablePointer<MaskTable>
-    /// What the counters said when the statistics were last cleared.
-    private var cleared = FlowUsage()
 
-    init(
-        serial: UInt64, match: FlowMatch, ufid: UFID?, actions: [UInt8], entry: UnsafeMutablePointer<FlowEntry>,
-        table: UnsafeMutablePointer<MaskTable>
-    ) {
-        self.serial = serial
-        self.match = match
-        self.ufid = ufid
-        self.actions = actions
-        unsafe self.entry = entry
-        unsafe self.table = table
+    init(_ entry: UnsafeMutablePointer<FlowEntry>) { unsafe self.entry = entry }
+
+    public static func == (left: Flow, right: Flow) -> Bool { unsafe left.entry == right.entry }
+
+    /// The place in a dump: a number that the flow keeps, and that another one has only when it has gone.
+    public var place: UInt64 { UInt64(unsafe entry.pointee.place) }
+    /// The client's identifier; nil if the flow is identified by its unmasked key.
+    public var ufid: UFID? { unsafe entry.pointee.ufid }
+    /// Key and mask. The key is as it was given if that identifies the flow; else it is masked.
+    public var match: FlowMatch {
+        let mask = sharedMask
+        return FlowMatch(
+            key: unsafe entry.pointee.key, mask: mask.mask,
+            tunnelOptions: TunnelOptionsMatch(value: unsafe entry.pointee.optionValue, mask: mask.tunnelOptions))
     }
+    /// Bytes of the actions, as `OVS_FLOW_ATTR_ACTIONS` has them.
+    public var actionsCount: Int { unsafe entry.pointee.program.load(ordering: .relaxed).pointee.byteCount }
+
+    /// Whether this is the key that the flow has: as it was given, or masked, see `match`.
+    func hasKey(of other: FlowMatch) -> Bool {
+        let options = other.tunnelOptions.value
+        return unsafe entry.pointee.key == other.key && entry.pointee.optionValue == options
+    }
+
+    var table: UnsafeMutablePointer<MaskTable> { unsafe entry.pointee.table }
+    var sharedMask: SharedMask { unsafe table.pointee.shared }
 
     /// Packets, bytes, last use and TCP flags since the flow was made or cleared.
     public var usage: FlowUsage {
         var usage = total
+        guard let cleared = unsafe entry.pointee.cleared.load(ordering: .relaxed)?.pointee else { return usage }
         usage.packets &-= cleared.packets
         usage.bytes &-= cleared.bytes
         if usage.used <= cleared.used, usage.packets == 0 { usage.used = 0 }
@@ -44,7 +48,7 @@ public final class Flow {
 
     private var total: FlowUsage {
         var sum = FlowUsage()
-        for reader in 0..<(unsafe entry.pointee.readerCount) {
+        for reader in 0..<Int(unsafe entry.pointee.readerCount) {
             let counters = unsafe entry.pointee.counters + reader
             sum.packets &+= unsafe counters.pointee.packets.current
             sum.bytes &+= unsafe counters.pointee.bytes.current
@@ -56,8 +60,15 @@ public final class Flow {
 
     /// Sets the statistics back to zero (`OVS_FLOW_ATTR_CLEAR`).
     func clearUsage() {
-        cleared = total
-        for reader in 0..<(unsafe entry.pointee.readerCount) {
+        let total = total
+        if let cleared = unsafe entry.pointee.cleared.load(ordering: .relaxed) {
+            unsafe cleared.pointee = total
+        } else {
+            let cleared = UnsafeMutablePointer<FlowUsage>.allocate(capacity: 1)
+            unsafe cleared.initialize(to: total)
+            unsafe entry.pointee.cleared.store(cleared, ordering: .relaxed)
+        }
+        for reader in 0..<Int(unsafe entry.pointee.readerCount) {
             unsafe entry.pointee.counters[reader].tcpFlags.set(0)
         }
     }
@@ -105,7 +116,13 @@ extension Flow {
             }
             let flags = UInt8(truncatingIfNeeded: usage.tcpFlags)
             if flags != 0 { try writer.append(FlowAttribute.tcpFlags, flags) }
-            if !omitting.contains(.omitActions) { try writer.append(FlowAttribute.actions, bytes: actions) }
+            if !omitting.contains(.omitActions) {
+                // The program does not change and stays while control looks at it.
+                let program = unsafe entry.pointee.program.load(ordering: .relaxed)
+                let bytes = unsafe RawSpan(
+                    _unsafeStart: program.pointee.bytes, byteCount: program.pointee.byteCount)
+                try writer.append(FlowAttribute.actions, bytes: bytes)
+            }
             writer.end(message: mark)
         } catch {
             writer.truncate(to: start)

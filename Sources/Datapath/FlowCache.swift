@@ -3,10 +3,11 @@ import Synchronization
 
 /// What one packet thread remembers of its look-ups: an exact-match cache of flows, and behind it a cache of masks.
 ///
-/// The flow cache holds pointers to flows that the control thread may free. Every removal of a flow raises a generation;
-/// a thread that sees a new one at the start of a batch forgets what it remembered, and a flow is freed only after all
-/// threads have begun a batch since its removal. A cached flow is compared with the packet's key before it is used, so
-/// that a hash that collides costs time and nothing else.
+/// The flow cache holds pointers to flows that the control thread may free. A flow that was taken out is in no datapath and
+/// therefore not used any more, but it stays in memory until its removal has raised a generation (`RemovedFlows`): a thread
+/// that sees a new one at the start of a batch forgets what it remembered, and the flow is freed only after all threads
+/// have begun a batch since. A cached flow is compared with the packet's key before it is used, so that a hash that
+/// collides costs time and nothing else.
 @safe
 struct FlowCache: ~Copyable {
     @safe
@@ -17,28 +18,20 @@ struct FlowCache: ~Copyable {
     }
 
     private let entries: UnsafeMutablePointer<Entry>
-    /// Hash (upper half) and mask index (lower half) of a look-up; a hash is never 0.
-    private let maskEntries: UnsafeMutablePointer<UInt64>
+    private let masks = MaskSearch()
     private var generation: UInt32 = 1
     private var seenGeneration: UInt64 = 0
 
     private static let size = 8192
-    /// The largest mask cache a client may ask for.
-    static let maximumMaskEntries = 4096
 
     init() {
         unsafe entries = .allocate(capacity: Self.size)
         unsafe entries.initialize(repeating: Entry(hash: 0, generation: 0, flow: nil), count: Self.size)
-        unsafe maskEntries = .allocate(capacity: Self.maximumMaskEntries)
-        unsafe maskEntries.initialize(repeating: 0, count: Self.maximumMaskEntries)
     }
 
-    deinit {
-        unsafe entries.deallocate()
-        unsafe maskEntries.deallocate()
-    }
+    deinit { unsafe entries.deallocate() }
 
-    /// Forgets all flows if one was removed since the last batch.
+    /// Forgets all flows if some are going to be freed.
     mutating func refresh(_ current: UInt64) {
         guard current != seenGeneration else { return }
         seenGeneration = current
@@ -68,48 +61,8 @@ struct FlowCache: ~Copyable {
         _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
         in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
-        guard let flow = unsafe searchMasks(key, options, hash: hash, in: datapath, reader: reader) else { return nil }
+        guard let flow = unsafe masks.find(key, options, hash: hash, in: datapath, reader: reader) else { return nil }
         unsafe entries[Self.slot(hash)] = Entry(hash: hash, generation: generation, flow: flow)
         return unsafe flow
-    }
-
-    /// Looks in the mask that this hash matched last time, then in all masks in their order.
-    private mutating func searchMasks(
-        _ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>, hash: UInt32,
-        in datapath: UnsafeMutablePointer<DatapathEntry>,
-        reader: Int
-    ) -> UnsafeMutablePointer<FlowEntry>? {
-        let masks = unsafe datapath.pointee.masks.load(ordering: .acquiring)
-        let count = unsafe masks.pointee.count
-        let counters = unsafe datapath.pointee.counters + reader
-        let cacheSize = Int(unsafe datapath.pointee.maskCacheSize.load(ordering: .relaxed))
-        let cacheSlot = cacheSize == 0 ? 0 : Int(truncatingIfNeeded: hash &>> 13) & (cacheSize - 1)
-        var tried: UInt64 = 0
-        var remembered = -1
-        if cacheSize > 0 {
-            let entry = unsafe maskEntries[cacheSlot]
-            if entry &>> 32 == hash, entry & 0xffff_ffff < count {
-                remembered = Int(truncatingIfNeeded: entry & 0xffff_ffff)
-                tried += 1
-                let table = unsafe masks.pointee.tables[remembered]
-                if let flow = unsafe table.pointee.lookup(key, options) {
-                    unsafe counters.pointee.cacheHit.add(1)
-                    unsafe counters.pointee.maskHit.add(tried)
-                    unsafe table.pointee.hits[reader].add(1)
-                    return unsafe flow
-                }
-            }
-        }
-        for index in 0..<count where index != remembered {
-            tried += 1
-            let table = unsafe masks.pointee.tables[index]
-            guard let flow = unsafe table.pointee.lookup(key, options) else { continue }
-            unsafe counters.pointee.maskHit.add(tried)
-            unsafe table.pointee.hits[reader].add(1)
-            if cacheSize > 0 { unsafe maskEntries[cacheSlot] = UInt64(hash) &<< 32 | UInt64(truncatingIfNeeded: index) }
-            return unsafe flow
-        }
-        unsafe counters.pointee.maskHit.add(tried)
-        return nil
     }
 }

@@ -1,35 +1,64 @@
 import OpenvSwitch
 import Synchronization
 
-/// All megaflows with the same mask: an open-addressed hash table that readers search without a lock.
+/// The megaflows that have the same mask and, if the mask has all of `in_port`, the same input port: an open-addressed hash
+/// table that readers search without a lock.
 ///
 /// The writer fills slots in place: entry first, then the hash that makes readers look at it. A removed entry leaves its
 /// hash behind where searches have to go on past it; when too many slots are used the writer makes a new slot array.
 @safe
 struct MaskTable: ~Copyable {
-    let identity: MaskIdentity
     let mask: MaskWords
+    /// See `HashFactors`.
+    let factors: UnsafePointer<UInt64>
     let slots: Atomic<UnsafeMutablePointer<SlotArray>>
     /// How often look-ups ended here, one counter for each reader; orders the masks.
     let hits: UnsafeMutablePointer<Counter>
     let readerCount: Int
-    /// Flows in it. The writer's.
-    var flowCount = 0
+    /// The port whose flows these are; nil if the mask does not have all of `in_port`.
+    let inPort: UInt16?
+    /// Owns the words of `mask`. The writer's, as is what follows: counters, so that to change them is no access to the
+    /// whole table, which readers look at.
+    let shared: SharedMask
+    /// Flows in it.
+    let flowCount = Counter()
+    /// How often it was used of late; see `FlowTable.reorderMasks`.
+    let score = Counter()
+    /// The sum of `hits` when `score` was last renewed.
+    let countedHits = Counter()
 
-    init(mask identity: MaskIdentity, readerCount: Int) {
-        self.identity = identity
-        mask = MaskWords(identity.mask)
-        unsafe slots = Atomic(SlotArray.make(capacity: 16))
+    init(_ shared: SharedMask, inPort: UInt16?, readerCount: Int) {
+        self.shared = shared
+        self.inPort = inPort
+        mask = shared.words
+        unsafe factors = shared.factors.words
+        unsafe slots = Atomic(SlotArray.make(capacity: SlotArray.leastCapacity))
         self.readerCount = readerCount
         unsafe hits = .allocate(capacity: readerCount)
         for index in 0..<readerCount { unsafe (hits + index).initialize(to: Counter()) }
     }
 
     deinit {
-        mask.free()
         unsafe SlotArray.free(slots.load(ordering: .relaxed))
         unsafe hits.deinitialize(count: readerCount)
         unsafe hits.deallocate()
+    }
+
+    static func free(_ table: UnsafeMutablePointer<MaskTable>) {
+        unsafe table.deinitialize(count: 1)
+        unsafe table.deallocate()
+    }
+
+    /// Frees the table with all its flows.
+    static func freeWithFlows(_ table: UnsafeMutablePointer<MaskTable>) {
+        let array = unsafe table.pointee.slots.load(ordering: .relaxed)
+        for index in 0..<(unsafe array.pointee.capacity) {
+            if let entry = unsafe array.pointee.slots[index].entry.load(ordering: .relaxed) {
+                unsafe ActionProgram.free(entry.pointee.program.load(ordering: .relaxed))
+                unsafe FlowEntry.free(entry)
+            }
+        }
+        unsafe free(table)
     }
 
     /// The flow that a packet's key matches under this mask, or nil. Options of a tunnel are not in the hash.
@@ -38,7 +67,7 @@ struct MaskTable: ~Copyable {
     ///   - options: see `TunnelOptions.bytes`.
     @inline(__always)
     func lookup(_ key: UnsafePointer<UInt64>, _ options: UnsafePointer<UInt8>) -> UnsafeMutablePointer<FlowEntry>? {
-        let hash = unsafe mask.hash(of: key)
+        let hash = unsafe mask.hash(of: key, factors)
         let array = unsafe slots.load(ordering: .acquiring)
         let wrap = unsafe array.pointee.capacity &- 1
         var index = Int(truncatingIfNeeded: hash) & wrap
@@ -53,6 +82,57 @@ struct MaskTable: ~Copyable {
             index = (index &+ 1) & wrap
         }
     }
+
+    /// What the readers have counted.
+    var totalHits: UInt64 {
+        var sum: UInt64 = 0
+        for reader in 0..<readerCount { sum &+= unsafe hits[reader].current }
+        return sum
+    }
+}
+
+/// A mask that flows have, as control knows it: one object for all its tables.
+@safe
+final class SharedMask {
+    let mask: FlowMask
+    /// The mask of a tunnel's options.
+    let tunnelOptions: [UInt8]
+    let words: MaskWords
+    /// The mask has all of `in_port`, so that it has a table for each port.
+    let isOfOnePort: Bool
+    /// By the input port; under 0 if it has but one.
+    var tables: [UInt16: UnsafeMutablePointer<MaskTable>] = unsafe [:]
+    /// Where `FlowTable` has it.
+    var place = 0
+    let hash: UInt32
+    let factors: HashFactors
+
+    init(_ mask: FlowMask, tunnelOptions: [UInt8], hash: UInt32, factors: HashFactors) {
+        self.factors = factors
+        self.mask = mask
+        self.tunnelOptions = tunnelOptions
+        self.hash = hash
+        words = MaskWords(mask)
+        isOfOnePort = mask.inPort == .max
+    }
+
+    deinit { words.free() }
+}
+
+/// A random odd number for each word of a key, by which hashes are computed, so that nobody can foresee which keys have the
+/// same one.
+@safe
+final class HashFactors {
+    let words: UnsafePointer<UInt64>
+    private let memory: UnsafeMutablePointer<UInt64>
+
+    init() {
+        unsafe memory = .allocate(capacity: FlowKey.wordCount)
+        for index in 0..<FlowKey.wordCount { unsafe (memory + index).initialize(to: UInt64.random(in: 0...(.max)) | 1) }
+        unsafe words = UnsafePointer(memory)
+    }
+
+    deinit { unsafe memory.deallocate() }
 }
 
 /// The words of a mask, from the first that is not zero to the last: all that is compared under it.
@@ -77,18 +157,22 @@ struct MaskWords {
     func free() { unsafe words.deallocate() }
 
     /// Hash of a key's words under the mask; never 0.
+    ///
+    /// A sum of products, none of which waits for another, so that a word costs little more than its loads.
+    /// - Parameter factors: see `HashFactors`.
     @inline(__always)
-    func hash(of key: UnsafePointer<UInt64>) -> UInt32 {
+    func hash(of key: UnsafePointer<UInt64>, _ factors: UnsafePointer<UInt64>) -> UInt32 {
         let key = unsafe key + first
+        let factors = unsafe factors + first
         let count = count
-        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+        var sum: UInt64 = 0
         var index = 0
         while index < count {
-            hash = unsafe (hash ^ (key[index] & words[index])) &* 0xff51_afd7_ed55_8ccd
-            hash ^= hash &>> 32
+            unsafe sum &+= (key[index] & words[index]) &* factors[index]
             index &+= 1
         }
-        let folded = UInt32(truncatingIfNeeded: hash ^ (hash &>> 29))
+        sum = (sum ^ sum &>> 32) &* 0xff51_afd7_ed55_8ccd
+        let folded = UInt32(truncatingIfNeeded: sum &>> 32)
         return folded == 0 ? 1 : folded
     }
 
@@ -123,28 +207,33 @@ struct SlotArray: ~Copyable {
 
     /// A power of two.
     let capacity: Int
+    /// In the same block of memory.
     let slots: UnsafeMutablePointer<Slot>
     /// Slots whose hash is set. The writer's.
-    var used = 0
+    let used = Counter()
+
+    /// Of a table that begins. Small, as a client who explodes the masks has as many tables as flows.
+    static let leastCapacity = 4
 
     static func make(capacity: Int) -> UnsafeMutablePointer<SlotArray> {
-        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
+        let start = (MemoryLayout<SlotArray>.size + 15) & ~15
+        let block = UnsafeMutableRawPointer.allocate(
+            byteCount: start + capacity * MemoryLayout<Slot>.stride, alignment: 16)
+        let slots = unsafe (block + start).bindMemory(to: Slot.self, capacity: capacity)
         for index in 0..<capacity { unsafe (slots + index).initialize(to: Slot()) }
-        let array = UnsafeMutablePointer<SlotArray>.allocate(capacity: 1)
+        let array = unsafe block.bindMemory(to: SlotArray.self, capacity: 1)
         unsafe array.initialize(to: SlotArray(capacity: capacity, slots: slots))
         return unsafe array
     }
 
     static func free(_ array: UnsafeMutablePointer<SlotArray>) {
         unsafe array.pointee.slots.deinitialize(count: array.pointee.capacity)
-        unsafe array.pointee.slots.deallocate()
         unsafe array.deinitialize(count: 1)
-        unsafe array.deallocate()
+        unsafe UnsafeMutableRawPointer(array).deallocate()
     }
 
     /// Puts an entry in. The writer's; at least one slot must stay free.
-    mutating func insert(_ entry: UnsafeMutablePointer<FlowEntry>) {
-        let hash = unsafe entry.pointee.hash
+    func insert(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
         while true {
             let found = unsafe slots[index].hash.load(ordering: .relaxed)
@@ -158,12 +247,11 @@ struct SlotArray: ~Copyable {
         }
         unsafe slots[index].entry.store(entry, ordering: .releasing)
         unsafe slots[index].hash.store(hash, ordering: .releasing)
-        used += 1
+        used.add(1)
     }
 
     /// Takes an entry out. The writer's.
-    mutating func remove(_ entry: UnsafeMutablePointer<FlowEntry>) {
-        let hash = unsafe entry.pointee.hash
+    func remove(_ entry: UnsafeMutablePointer<FlowEntry>, hash: UInt32) {
         var index = Int(truncatingIfNeeded: hash) & (capacity - 1)
         while true {
             let found = unsafe slots[index].hash.load(ordering: .relaxed)
@@ -179,31 +267,22 @@ struct SlotArray: ~Copyable {
             unsafe slots[index].entry.load(ordering: .relaxed) == nil
         {
             unsafe slots[index].hash.store(0, ordering: .releasing)
-            used -= 1
+            used.add(.max)
             index = (index - 1) & (capacity - 1)
         }
     }
-}
 
-/// The masks of a datapath in the order they are tried; never changed after it was made.
-@safe
-struct MaskList: ~Copyable {
-    let count: Int
-    let tables: UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>
-
-    static func make(_ tables: [UnsafeMutablePointer<MaskTable>]) -> UnsafeMutablePointer<MaskList> {
-        let memory = unsafe UnsafeMutablePointer<UnsafeMutablePointer<MaskTable>>.allocate(
-            capacity: max(tables.count, 1))
-        for index in unsafe tables.indices { unsafe (memory + index).initialize(to: tables[index]) }
-        let list = UnsafeMutablePointer<MaskList>.allocate(capacity: 1)
-        unsafe list.initialize(to: MaskList(count: unsafe tables.count, tables: memory))
-        return unsafe list
-    }
-
-    /// Frees the list, not the tables.
-    static func free(_ list: UnsafeMutablePointer<MaskList>) {
-        unsafe list.pointee.tables.deallocate()
-        unsafe list.deinitialize(count: 1)
-        unsafe list.deallocate()
+    /// An array with the same entries, each at least twice as many slots as entries, and room for one more.
+    borrowing func regrown() -> UnsafeMutablePointer<SlotArray> {
+        var living = 0
+        for index in 0..<capacity where unsafe slots[index].entry.load(ordering: .relaxed) != nil { living += 1 }
+        var larger = Self.leastCapacity
+        while (living + 1) * 2 > larger { larger *= 2 }
+        let new = unsafe SlotArray.make(capacity: larger)
+        for index in 0..<capacity {
+            guard let entry = unsafe slots[index].entry.load(ordering: .relaxed) else { continue }
+            unsafe new.pointee.insert(entry, hash: slots[index].hash.load(ordering: .relaxed))
+        }
+        return unsafe new
     }
 }

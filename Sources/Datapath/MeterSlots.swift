@@ -19,8 +19,8 @@ struct MeterSlots: ~Copyable {
     /// A power of two.
     let capacity: Int
     private let slots: UnsafeMutablePointer<Slot>
-    /// Slots whose number is set. The writer's.
-    private(set) var used = 0
+    /// Slots whose number is set. The writer's; a counter, so that to change it is no access to what readers look at.
+    let used = Counter()
 
     static func make(capacity: Int) -> UnsafeMutablePointer<MeterSlots> {
         let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
@@ -63,14 +63,14 @@ struct MeterSlots: ~Copyable {
 
     /// Puts a meter in the place of its number, or takes it away. The writer's; at least one slot must stay free.
     /// - Returns: the meter that was there.
-    mutating func exchange(
+    func exchange(
         _ meter: UnsafeMutablePointer<MeterEntry>?, at id: UInt32
     ) -> UnsafeMutablePointer<MeterEntry>? {
         let slot = unsafe place(of: id)
         let old = unsafe slot.pointee.meter.exchange(meter, ordering: .acquiringAndReleasing)
         if unsafe slot.pointee.number.load(ordering: .relaxed) == 0 {
             unsafe slot.pointee.number.store(UInt64(id) + 1, ordering: .releasing)
-            used += 1
+            used.add(1)
         }
         return unsafe old
     }

@@ -60,7 +60,7 @@ final class MeterTable {
 
     /// Makes sure that there is a slot to spare: at most three of four are used, those of removed meters included.
     private func grow() {
-        guard unsafe (slots.pointee.used + 1) * 4 > slots.pointee.capacity * 3 else { return }
+        guard unsafe (Int(slots.pointee.used.current) + 1) * 4 > slots.pointee.capacity * 3 else { return }
         let meters = unsafe slots.pointee.meters
         var capacity = 16
         while unsafe (meters.count + 1) * 2 > capacity { capacity *= 2 }

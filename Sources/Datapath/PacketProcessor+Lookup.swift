@@ -88,7 +88,8 @@ extension ProcessorState {
         of flow: UnsafeMutablePointer<FlowEntry>, for working: inout Working
     ) -> UnsafeMutablePointer<ActionProgram>? {
         let (datapath, options) = unsafe (working.datapath, tunnelOptions.bytes)
-        guard unsafe flow.pointee.datapath == datapath,
+        // First of all, as of a flow that was removed nothing else may be read.
+        guard unsafe flow.pointee.isIn(datapath),
             unsafe working.key.withWords({ unsafe flow.pointee.matches($0, options) })
         else { return nil }
         let counters = unsafe datapath.pointee.counters + reader

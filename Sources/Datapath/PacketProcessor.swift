@@ -38,6 +38,20 @@ public final class PacketProcessor {
         unsafe state.pointee.admit(packet, from: port.entry.assumingMemoryBound(to: PortEntry.self))
     }
 
+    /// Begins a port's turn in a batch.
+    /// - Returns: how many of its frames should be processed, 0 to 32, so that all ports have the same share of the
+    ///   thread's time: the fewer, the more masks its packets have been compared under.
+    public func beginTurn(of port: PortReference) -> Int {
+        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.reader
+        return unsafe counters.pointee.share.begin(masksTried: counters.pointee.masksTried.current)
+    }
+
+    /// Ends a port's turn, in which so many frames were processed.
+    public func endTurn(of port: PortReference, frames: Int) {
+        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.reader
+        unsafe counters.pointee.share.end(frames: frames)
+    }
+
     /// Transmits what the batch's packets have come to, and ends the batch.
     /// - Parameter transmit: called for each destination with the device's token and its packets in order; answers how many
     ///   it took. The rest is counted as dropped.
@@ -101,7 +115,7 @@ struct ProcessorState: ~Copyable {
     mutating func begin(now: UInt64) {
         self.now = now
         shared.reclaimer.begin(reader)
-        cache.refresh(shared.removalGeneration.load(ordering: .sequentiallyConsistent))
+        cache.refresh(shared.removedFlows.generation.load(ordering: .sequentiallyConsistent))
     }
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {

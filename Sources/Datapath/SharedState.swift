@@ -9,8 +9,7 @@ import Synchronization
 struct DatapathEntry: ~Copyable {
     /// Interface index of the LOCAL port, which names the datapath in upcalls.
     let localIfindex: Atomic<Int32>
-    /// The masks in the order they are tried.
-    let masks: Atomic<UnsafeMutablePointer<MaskList>>
+    let masks = MaskLists()
     /// The vports by number.
     let ports: Atomic<UnsafeMutablePointer<PortList>>
     let meters: Atomic<UnsafeMutablePointer<MeterSlots>>
@@ -31,7 +30,6 @@ struct DatapathEntry: ~Copyable {
         self.readerCount = readerCount
         localIfindex = Atomic(0)
         maskCacheSize = Atomic(Self.defaultMaskCacheSize)
-        unsafe masks = Atomic(MaskList.make([]))
         unsafe ports = Atomic(PortList.make(capacity: 16))
         unsafe meters = Atomic(MeterSlots.make(capacity: 16))
         unsafe perCPUPortIDs = Atomic(PortIDList.make([]))
@@ -40,7 +38,6 @@ struct DatapathEntry: ~Copyable {
     }
 
     deinit {
-        unsafe MaskList.free(masks.load(ordering: .relaxed))
         unsafe PortList.free(ports.load(ordering: .relaxed))
         unsafe MeterSlots.free(meters.load(ordering: .relaxed))
         unsafe PortIDList.free(perCPUPortIDs.load(ordering: .relaxed))
@@ -100,6 +97,10 @@ struct PortCounters: ~Copyable {
     let transmitDropped = Counter()
     /// Packets dropped because a header was not there, no buffer was free, or they went too far: `Working.Limit`.
     let errors = Counter()
+    /// Masks that packets from the port were compared under.
+    let masksTried = Counter()
+    /// The thread's own.
+    var share = PortShare()
     /// Where the port stands in the thread's `TransmitQueue`.
     let batchPlace = Counter()
 }

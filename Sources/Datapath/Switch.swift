@@ -13,8 +13,7 @@ public final class Switch: @unchecked Sendable {
     public let provider: any PortProvider
 
     let reclaimer: Reclaimer
-    /// Raised whenever a flow is taken out; tells packet threads to forget cached flows.
-    let removalGeneration = Atomic<UInt64>(1)
+    let removedFlows = RemovedFlows()
     private var receiverReference: (any UpcallReceiver)?
     private let lock = Mutex<Void>(())
     private var control: SwitchControl!

@@ -3,7 +3,7 @@ import Netlink
 import OpenvSwitch
 import Synchronization
 
-// Dumps. A dump is a walk over a table in the order of numbers that never change: serials of datapaths and flows, port
+// Dumps. A dump is a walk over a table in the order of numbers that never change: serials of datapaths, places of flows, port
 // numbers, interface indexes. The place in it is a cursor that the client keeps. A record that is there throughout is
 // given exactly once, whatever else comes and goes.
 
@@ -221,7 +221,7 @@ private struct DumpTable {
             try record.write(
                 to: &output, command: Command.get, datapathIfindex: ovs.datapathIfindex, omitting: omitting,
                 flags: flags, sequence: header.sequence, portID: header.portID)
-            return record.serial + 1
+            return record.place + 1
         default:
             let rest = interfaces.filter { UInt64($0.ifindex) >= position }
             guard let record = rest.min(by: { $0.ifindex < $1.ifindex }) else { return nil }

@@ -18,14 +18,25 @@ struct Receiver: ~Copyable {
 
     deinit { unsafe free.deallocate() }
 
-    /// Receives up to 32 frames from a device and gives them to the switch.
+    /// Receives up to 32 frames from a device and gives them to the switch; fewer from a port whose packets take long.
     /// - Returns: false if there will never be another.
     mutating func receive(
         from endpoint: PortTable.Endpoint, _ token: UInt64, for port: PortReference, _ processor: PacketProcessor
     ) -> Bool {
+        let most = processor.beginTurn(of: port)
+        guard most > 0 else { return true }  // the poller will say it again
         while count < FrameBatch.capacity, let packet = processor.takePacket() {
             unsafe (free + count).initialize(to: packet)
             count += 1
+        }
+        // The slots beyond the port's share are out of reach during its turn.
+        let kept = max(count - most, 0)
+        count -= kept
+        let usable = count
+        defer {
+            processor.endTurn(of: port, frames: usable - count)
+            unsafe (free + count).update(from: free + usable, count: kept)
+            count += kept
         }
         if endpoint.isTap { return readFrames(endpoint.descriptor, token, for: port, processor) }
         guard let ring = table.ring(token) else {

@@ -80,7 +80,7 @@ extension Device {
             throw .error(RequestError(Errno.invalid, "a flow is found by its key or a UFID of 1 to 16 bytes"))
         }
         try request.requireRoomForEcho(
-            FlowReply.bound(flow.match, ufid: flow.ufid, actions: compiled?.bytes.count ?? flow.actions.count))
+            FlowReply.bound(flow.match, ufid: flow.ufid, actions: compiled?.bytes.count ?? flow.actionsCount))
 
         if let compiled { datapath.setActions(of: flow, compiled) }
         try publish(FlowReply(flow, Command.set, set, request), of: .flow, request, &output)
