@@ -88,7 +88,10 @@ struct MaskWords {
             hash ^= hash &>> 32
             index &+= 1
         }
-        let folded = UInt32(truncatingIfNeeded: hash ^ (hash &>> 29))
+        // A bit of the last word has reached only those above it and those that the shift gave. Slots are chosen by the lower
+        // bits, and ports stand at the upper end of the word that is last for most flows: the upper half of a product has
+        // something of every bit.
+        let folded = UInt32(truncatingIfNeeded: (hash &* 0x9fb2_1c65_1e98_df25) &>> 32)
         return folded == 0 ? 1 : folded
     }
 
