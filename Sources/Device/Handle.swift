@@ -77,7 +77,16 @@ public final class Handle: Sendable {
         completion: (@Sendable (IOStatus) -> Void)? = nil
     ) -> IOResult {
         let start = output.count
-        var result = device.dispatch(code, input, &output, self, completion)
+        let result = device.dispatch(code, input, &output, self, completion)
+        return finish(code, input, &output, from: start, result)
+    }
+
+    /// What is done at the end of each I/O control.
+    /// - Parameter start: where its output begins.
+    func finish(
+        _ code: IOControlCode, _ input: RawSpan, _ output: inout MessageWriter, from start: Int, _ result: IOResult
+    ) -> IOResult {
+        var result = result
         if result.status == .success {
             result.information = UInt32(clamping: output.count - start)
         } else {

@@ -11,9 +11,14 @@ struct NetlinkExchange {
     private var progress = NetlinkProgress()
     /// Whether a dump of the client is under way, begun in this datagram or before.
     private var isDumping: Bool
+    /// The request that is made of a message, and what it is answered with: memory that is used again.
+    private var request = MessageWriter(capacity: 1024)
+    private var output = MessageWriter(capacity: 4096, limit: Self.replyLimit)
 
     /// Room for the reply to one request: an `NLMSG_ERROR` with the largest request inside.
     private static let replyLimit = 256 << 10
+    /// Transactions between which no other client has its turn.
+    private static let transactionsPerTurn = 64
 
     init(_ client: NetlinkClient, _ options: NetlinkOptions) {
         self.client = client
@@ -26,7 +31,17 @@ struct NetlinkExchange {
     mutating func carryOut(_ datagram: RawSpan) -> NetlinkProgress {
         var offset = 0
         while let message = try? Message(datagram.clamped(from: offset)) {
-            guard carryOut(message, at: offset) else {
+            if let family = family(ofTransaction: message) {
+                if let next = try? Message(datagram.clamped(from: offset + netlinkAligned(message.bytes.byteCount))),
+                    self.family(ofTransaction: next) != nil
+                {
+                    offset = transactAll(datagram, from: offset)
+                    continue
+                }
+                transact(message, family) { client, request, output in
+                    client.handle.control(.transact, input: request, output: &output)
+                }
+            } else if !carryOut(message, at: offset) {
                 progress.flags.insert(.kernel)
                 progress.consumed = offset
                 return progress
@@ -37,27 +52,45 @@ struct NetlinkExchange {
         return progress
     }
 
+    /// Carries out the transactions from an offset on, up to something else or the most that are carried out in one go.
+    /// - Returns: the offset behind them.
+    private mutating func transactAll(_ datagram: RawSpan, from start: Int) -> Int {
+        var offset = start
+        client.handle.withTransactions { transactions in
+            var count = 0
+            while count < Self.transactionsPerTurn, let message = try? Message(datagram.clamped(from: offset)),
+                let family = self.family(ofTransaction: message)
+            {
+                transact(message, family) { _, request, output in transactions.transact(request, &output) }
+                offset += netlinkAligned(message.bytes.byteCount)
+                count += 1
+            }
+        }
+        return offset
+    }
+
+    /// The family of a message that is a transaction of ours; nil if it is anything else.
+    private func family(ofTransaction message: Message) -> Family? {
+        guard let family = NetlinkNumbers.family(message.header.type) else { return nil }
+        return message.header.flags.isSuperset(of: [.request, .dump]) ? nil : family
+    }
+
     /// - Returns: false if the message is for the kernel.
     private mutating func carryOut(_ message: Message, at offset: Int) -> Bool {
         let header = message.header
         guard header.type.rawValue >= NetlinkNumbers.offset else {
             return header.type == Controller.messageType && tellOfFamilies(message)
         }
-        let isRequest = header.flags.contains(.request)
         guard let family = NetlinkNumbers.family(header.type) else {
             // As in the kernel, what is no request is skipped, and acknowledged if that is asked for.
-            if isRequest {
+            if header.flags.contains(.request) {
                 refuse(message, Errno.noEntry, "there is no family with the number \(header.type.rawValue)")
             } else if header.flags.contains(.ack) {
                 acknowledge(message)
             }
             return true
         }
-        if isRequest, header.flags.isSuperset(of: .dump) {
-            beginDump(message, family, at: offset)
-        } else {
-            transact(message, family)
-        }
+        beginDump(message, family, at: offset)
         return true
     }
 
@@ -83,15 +116,20 @@ struct NetlinkExchange {
 
     // MARK: Transactions
 
-    private mutating func transact(_ message: Message, _ family: Family) {
-        var request = MessageWriter(capacity: message.bytes.byteCount)
+    /// - Parameter control: makes the transaction.
+    private mutating func transact(
+        _ message: Message, _ family: Family, _ control: (NetlinkClient, RawSpan, inout MessageWriter) -> IOResult
+    ) {
+        request.removeAll()
         append(message, family, to: &request)
-        var output = MessageWriter(capacity: 4096, limit: Self.replyLimit)
-        let result = client.handle.control(.transact, input: request.bytes.rawSpan, output: &output)
+        output.removeAll()
+        let result = control(client, request.bytes.rawSpan, &output)
         guard result.status == .success else {
             return refuse(message, Errno.messageSize, "the reply is too long")
         }
-        var replies = MessageSequence(output.bytes.rawSpan)
+        guard output.count > 0 else { return }
+        let bytes = output.bytes
+        var replies = MessageSequence(bytes.rawSpan)
         while let reply = try? replies.next() { answer(message, reply) }
     }
 
