@@ -59,7 +59,7 @@ struct ProcessorState: ~Copyable {
     var scratch = PacketPool(capacity: 1)
     var queue = TransmitQueue()
     var cache = FlowCache()
-    var upcalls = UpcallWriter()
+    var upcalls = UpcallBatch()
     /// Of the packet at work.
     let tunnelOptions = TunnelOptions()
     /// Milliseconds of the monotonic clock when the batch began.
@@ -89,6 +89,7 @@ struct ProcessorState: ~Copyable {
     }
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
+        flushUpcalls()
         unsafe queue.flush(reader: reader, transmit)
         inputs.reset()
         copies.reset()

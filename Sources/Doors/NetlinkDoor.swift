@@ -74,6 +74,13 @@ final class NetlinkDoor {
                 let isFull = client.endpoint.forward(input) == .queueFull
                 return (isFull ? NetlinkProgress.Flags.noRoom : []).bytes
             }
+        case .netlinkPack:
+            put(0, &output) { () throws(DeviceError) in
+                let client = try client(connection)
+                guard client.connections.count == 1 else { throw DeviceError(.deviceBusy) }
+                client.endpoint.setPacking(true)
+                return []
+            }
         default: nil
         }
     }
@@ -124,6 +131,8 @@ final class NetlinkDoor {
         connection.handle = client.handle
         connection.netlink = .bound(client)
         client.connections.append(connection)
+        // Of processes that share a socket each is to find its own datagrams there.
+        client.endpoint.setPacking(false)
         return portID
     }
 
