@@ -11,17 +11,22 @@ struct NetlinkExchange {
     private var progress = NetlinkProgress()
     /// Whether a dump of the client is under way, begun in this datagram or before.
     private var isDumping: Bool
-    /// The request that is made of a message, and what it is answered with: memory that is used again.
-    private var request = MessageWriter(capacity: 1024)
-    private var output = MessageWriter(capacity: 4096, limit: Self.replyLimit)
+    private let memory: Memory
 
     /// Room for the reply to one request: an `NLMSG_ERROR` with the largest request inside.
     private static let replyLimit = 256 << 10
     /// Transactions between which no other client has its turn.
     private static let transactionsPerTurn = 64
 
-    init(_ client: NetlinkClient, _ options: NetlinkOptions) {
+    /// The request that is made of a message, and what it is answered with: memory that is used again.
+    final class Memory {
+        fileprivate var request = MessageWriter(capacity: 4096)
+        fileprivate var output = MessageWriter(capacity: 4096, limit: NetlinkExchange.replyLimit)
+    }
+
+    init(_ client: NetlinkClient, _ options: NetlinkOptions, _ memory: Memory) {
         self.client = client
+        self.memory = memory
         self.options = options
         isDumping = options.flags.contains(.dumping)
     }
@@ -120,15 +125,15 @@ struct NetlinkExchange {
     private mutating func transact(
         _ message: Message, _ family: Family, _ control: (NetlinkClient, RawSpan, inout MessageWriter) -> IOResult
     ) {
-        request.removeAll()
-        append(message, family, to: &request)
-        output.removeAll()
-        let result = control(client, request.bytes.rawSpan, &output)
+        memory.request.removeAll()
+        append(message, family, to: &memory.request)
+        memory.output.removeAll()
+        let result = control(client, memory.request.bytes.rawSpan, &memory.output)
         guard result.status == .success else {
             return refuse(message, Errno.messageSize, "the reply is too long")
         }
-        guard output.count > 0 else { return }
-        let bytes = output.bytes
+        guard memory.output.count > 0 else { return }
+        let bytes = memory.output.bytes
         var replies = MessageSequence(bytes.rawSpan)
         while let reply = try? replies.next() { answer(message, reply) }
     }
