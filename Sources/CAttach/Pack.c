@@ -183,12 +183,12 @@ bool pack_keep(struct attached_socket *socket, const struct msghdr *message, siz
 }
 
 void pack_ask(struct attached_socket *socket, int descriptor) {
-    if (atomic_exchange(&socket->wants_packs, true)) return;
+    if (atomic_load(&socket->wants_packs) || atomic_exchange(&socket->wants_packs, true)) return;
     attached_lock(socket);
     struct door_request request;
-    // Before Martlet begins.
-    atomic_store(&socket->has_packs, true);
+    // Before Martlet begins. Those of one that has ended may still be in the receive queue.
+    bool had_packs = atomic_exchange(&socket->has_packs, true);
     int error = connection_continue(socket, descriptor, DOOR_NETLINK_PACK, &request, sizeof request, NULL, 0);
-    if (error != 0) atomic_store(&socket->has_packs, false);
+    if (error != 0) atomic_store(&socket->has_packs, had_packs);
     attached_unlock(socket);
 }

@@ -31,7 +31,7 @@ enum pack_result pack_receive(struct attached_socket *socket, int descriptor, st
 // received one by one from now on.
 bool pack_keep(struct attached_socket *socket, const struct msghdr *message, size_t length, int flags);
 
-// After an upcall has been received, once: asks Martlet for several in a datagram.
+// After an upcall has been received alone: asks Martlet for several in a datagram, once for each connection.
 void pack_ask(struct attached_socket *socket, int descriptor);
 
 #endif

@@ -126,7 +126,7 @@ ssize_t attached_receive(struct attached_socket *socket, int descriptor, struct 
                 atomic_store(&socket->has_lost, true);
                 continue;
             }
-            if (!looks && is_upcall(message, (size_t)length)) pack_ask(socket, descriptor);
+            if (is_upcall(message, (size_t)length)) pack_ask(socket, descriptor);
         }
         show_kernel_as_sender(socket, message, given.msg_namelen);
         errno = saved_error;
