@@ -89,7 +89,7 @@ struct ProcessorState: ~Copyable {
     }
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
-        flushUpcalls()
+        if !upcalls.isEmpty { flushUpcalls() }
         unsafe queue.flush(reader: reader, transmit)
         inputs.reset()
         copies.reset()
