@@ -77,6 +77,8 @@ class OpenvSwitchSide(Side):
             # It reads them when it starts.
             self.ovs.stop_vswitchd()
             self.ovs.start_vswitchd()
+        # As it comes: the tests turn it off, to see each line, and a line for each flow costs as much as the flow.
+        self.ovs.appctl("vlog/enable-rate-limit")
         self.plug()
         if self.netdev and not self.settings:
             # Its packet sockets have no virtio-net header then: the sender has to finish checksums.

@@ -21,6 +21,7 @@ static struct attached_socket *take_unused(void) {
     if (!socket) return NULL;
     atomic_init(&socket->references, 1);
     pthread_mutex_init(&socket->lock, NULL);
+    pthread_mutex_init(&socket->pack.lock, NULL);
     socket->next = atomic_load(&all);
     while (!atomic_compare_exchange_weak(&all, &socket->next, socket)) continue;
     return socket;
@@ -34,6 +35,10 @@ struct attached_socket *attached_create(void) {
     atomic_store(&socket->largest_receive, 0);
     atomic_store(&socket->acknowledgements, 0);
     atomic_store(&socket->user_peer, 0);
+    atomic_store(&socket->wants_packs, false);
+    atomic_store(&socket->has_packs, false);
+    atomic_store(&socket->has_rest, false);
+    socket->pack.length = 0;
     socket->channel = -1;
     socket->channel_is_bound = false;
     socket->inherited_channel = -1;
@@ -58,6 +63,8 @@ static void end(struct attached_socket *socket) {
     free(socket->dump.request);
     free(socket->buffer);
     free(socket->kernel_buffer);
+    free(socket->pack.buffer);
+    socket->pack.buffer = NULL;
     atomic_store(&socket->references, 0);
     errno = error;
 }
@@ -107,6 +114,7 @@ void attached_after_fork(void) {
     for (struct attached_socket *socket = first; socket; socket = socket->next) {
         // Another thread of the parent may have had the lock, and its calls under way are not the child's.
         pthread_mutex_init(&socket->lock, NULL);
+        pthread_mutex_init(&socket->pack.lock, NULL);
         if (atomic_exchange(&socket->references, 1) == 0) continue;
         if (socket->channel >= 0) {
             if (socket->inherited_channel >= 0) descriptor_close_private(socket->inherited_channel);
@@ -115,6 +123,12 @@ void attached_after_fork(void) {
             socket->channel_is_bound = false;
         }
         atomic_store(&socket->has_more, false);
+        // What the parent has begun to receive it goes on to receive. The child takes whole datagrams, so that none is left
+        // for the other in part.
+        atomic_store(&socket->has_packs, false);
+        atomic_store(&socket->has_rest, false);
+        atomic_store(&socket->wants_packs, true);
+        socket->pack.length = 0;
         // What another thread was about to change is not followed, and lost.
         socket->dump = (struct dump){0};
         socket->buffer = socket->kernel_buffer = NULL;

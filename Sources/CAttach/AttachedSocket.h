@@ -26,6 +26,20 @@ struct dump {
     uint8_t cursor[DOOR_CURSOR_SIZE];
 };
 
+// Upcalls that came in one datagram, which the program receives one by one (Pack.c).
+struct pack {
+    pthread_mutex_t lock;
+    uint8_t *buffer;   // NULL: there never were any
+    size_t length;     // of the datagram in the buffer; 0: there is none
+    size_t position;   // of the message that comes next
+    bool is_taken;     // the datagram is not in the receive queue any more
+    struct sockaddr_nl sender;
+    size_t control_length;
+    // What came beside the datagram: at most a struct timespec or timeval, the network namespace, the port ID and groups
+    // of the sender, its credentials and its security context.
+    _Alignas(size_t) uint8_t control[512];
+};
+
 struct attached_socket {
     atomic_uint references;  // one for each descriptor and for each call under way; see retain
     struct attached_socket *next;  // all that there ever were: the memory is used again, never given back
@@ -36,6 +50,11 @@ struct attached_socket {
     atomic_uint largest_receive;    // bytes of the largest receive buffer that the program has shown
     atomic_uint acknowledgements;   // DOOR_EXTENDED_ACK, DOOR_CAPPED_ACK
     atomic_uint user_peer;          // the port ID that the program connected to, if not to the kernel's
+
+    atomic_bool wants_packs;        // Martlet has been asked to put several upcalls into a datagram, or will not
+    atomic_bool has_packs;          // what is in the receive queue is looked at before it is taken
+    atomic_bool has_rest;           // a datagram of upcalls has been taken, and some of them have not been received
+    struct pack pack;               // with its own lock
 
     pthread_mutex_t lock;  // for all that follows
     int cancel_state;      // that of the thread which has the lock

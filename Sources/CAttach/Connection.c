@@ -102,7 +102,10 @@ static int bind_channel(struct attached_socket *socket, int descriptor) {
     for (size_t index = 0; index < socket->group_count && error == 0; index++) {
         error = subscribe(socket, socket->groups[index], true);
     }
-    if (error == 0) socket->channel_is_bound = true;
+    if (error == 0) {
+        socket->channel_is_bound = true;
+        atomic_store(&socket->wants_packs, false);
+    }
     return error;
 }
 

@@ -52,6 +52,7 @@ enum door_code {
     DOOR_NETLINK_SEND = 0xafc86048,
     DOOR_NETLINK_PULL = 0xafc8604c,
     DOOR_NETLINK_FORWARD = 0xafc86050,
+    DOOR_NETLINK_PACK = 0xafc86054,
 };
 
 #define DOOR_NONCE_SIZE 16
@@ -74,6 +75,10 @@ struct door_subscription {
 
 // What clients see as the device's family and group numbers begins here; numbers below are the kernel's.
 #define DOOR_FIRST_NUMBER 1024u
+
+// Upcalls: the device's number of ovs_packet, and the most bytes of a datagram that has several of them.
+#define DOOR_PACKET_FAMILY (DOOR_FIRST_NUMBER + 19u)
+#define DOOR_LARGEST_PACK 4096u
 
 // Flags of DOOR_NETLINK_SEND and DOOR_NETLINK_PULL.
 #define DOOR_EXTENDED_ACK 1u

@@ -171,6 +171,7 @@ struct MaskWords {
             unsafe sum &+= (key[index] & words[index]) &* factors[index]
             index &+= 1
         }
+        // A bit of a product reaches only those above it; slots are chosen by the lower bits.
         sum = (sum ^ sum &>> 32) &* 0xff51_afd7_ed55_8ccd
         let folded = UInt32(truncatingIfNeeded: sum &>> 32)
         return folded == 0 ? 1 : folded

@@ -13,7 +13,7 @@ extension ProcessorState {
         var content = content(PacketCommand.miss, working, hash, features)
         if content.portID == 0 {
             if features.contains(.dispatchUpcallPerCPU) {
-                content.portID = perThreadPortID(working)
+                content.portID = handlerPortID(working, hash)
             } else if let port = unsafe working.port {
                 let portIDs = unsafe port.pointee.upcallPortIDs.load(ordering: .acquiring)
                 content.portID = unsafe portIDs.pointee.choose(hash.value)
@@ -27,9 +27,10 @@ extension ProcessorState {
         _ action: UserspaceInstruction, _ program: UnsafeMutablePointer<ActionProgram>, _ working: inout Working
     ) {
         let features = features(of: working)
-        var content = content(PacketCommand.action, working, flowHash(&working), features)
+        let hash = flowHash(&working)
+        var content = content(PacketCommand.action, working, hash, features)
         if content.portID == 0 {
-            content.portID = features.contains(.dispatchUpcallPerCPU) ? perThreadPortID(working) : action.portID
+            content.portID = features.contains(.dispatchUpcallPerCPU) ? handlerPortID(working, hash) : action.portID
         }
         let bytes = unsafe program.pointee.span
         let userdata = bytes.clamped(action.userdataStart..<(action.userdataStart + action.userdataCount))
@@ -53,9 +54,10 @@ extension ProcessorState {
             isUnaligned: features.contains(.unaligned))
     }
 
-    private func perThreadPortID(_ working: borrowing Working) -> UInt32 {
-        unsafe working.datapath.pointee.perCPUPortIDs.load(ordering: .acquiring).pointee.choose(
-            UInt32(truncatingIfNeeded: reader))
+    /// One of the port IDs of all handlers. The kernel takes that of the processor, on which a flow's packets stay; a few
+    /// packet threads would leave most handlers without work, so that here it is the flow that chooses.
+    private func handlerPortID(_ working: borrowing Working, _ hash: PacketHash) -> UInt32 {
+        unsafe working.datapath.pointee.perCPUPortIDs.load(ordering: .acquiring).pointee.choose(hash.value)
     }
 
     /// Sends an upcall: complete packets, one for each segment, each cut to `limit` bytes.
@@ -63,9 +65,8 @@ extension ProcessorState {
         _ content: UpcallWriter.Content, _ working: borrowing Working, limit: Int, userdata: RawSpan?, actions: RawSpan?
     ) {
         let packet = working.packet
-        let lost = unsafe working.datapath.pointee.counters + reader
         guard let receiver = shared.receiver, content.portID != 0 || receiver.watchesAll else {
-            unsafe lost.pointee.lost.add(1)
+            unsafe working.datapath.pointee.counters[reader].lost.add(1)
             return
         }
         let needsWork = packet.offload.isSegmented || packet.offload.isChecksumPartial
@@ -87,19 +88,42 @@ extension ProcessorState {
                 content.fullLength = complete.length
                 complete.truncate(to: limit)
             }
-            let result = unsafe upcalls.withMessage(
-                content, key: working.key, tunnelOptions: tunnelOptions.bytes, userdata: userdata, actions: actions,
-                packet: complete.bytes
-            ) { receiver.deliver($0, to: content.portID) }
-            if result == .delivered {
-                if let port = unsafe working.port { unsafe port.pointee.counters[reader].upcallSuccess.add(1) }
-            } else {
-                // As in the kernel, a packet that was to go to nobody is lost, and no failed upcall.
-                if let port = unsafe working.port, content.portID != 0 {
-                    unsafe port.pointee.counters[reader].upcallFail.add(1)
+            let origin = unsafe UpcallWriter.Origin(port: working.port, datapath: working.datapath)
+            while true {
+                if let writer = unsafe upcalls.writer(for: content.portID),
+                    unsafe writer.pointee.append(
+                        content, from: origin, key: working.key, tunnelOptions: tunnelOptions.bytes, userdata: userdata,
+                        actions: actions, packet: complete.bytes)
+                {
+                    break
                 }
-                unsafe lost.pointee.lost.add(1)
+                // Without others beside it, it is too long.
+                guard !upcalls.isEmpty else {
+                    Self.count(origin, content.portID, isTaken: false, reader)
+                    break
+                }
+                flushUpcalls()
             }
+        }
+    }
+
+    /// Hands over the upcalls that have been gathered. At the end of a batch at the latest.
+    @inline(never)
+    mutating func flushUpcalls() {
+        guard let receiver = shared.receiver else { return }
+        let reader = reader
+        upcalls.flush(to: receiver) { Self.count($0, $1, isTaken: $2, reader) }
+    }
+
+    private static func count(_ origin: UpcallWriter.Origin, _ portID: UInt32, isTaken: Bool, _ reader: Int) {
+        if isTaken {
+            if let port = unsafe origin.port { unsafe port.pointee.counters[reader].upcallSuccess.add(1) }
+        } else {
+            // As in the kernel, a packet that was to go to nobody is lost, and no failed upcall.
+            if let port = unsafe origin.port, portID != 0 {
+                unsafe port.pointee.counters[reader].upcallFail.add(1)
+            }
+            unsafe (origin.datapath.pointee.counters + reader).pointee.lost.add(1)
         }
     }
 }

@@ -85,7 +85,7 @@ struct ProcessorState: ~Copyable {
     /// Packets whose flows are still to be found.
     let admitted: UnsafeMutablePointer<Admitted>
     var admittedCount = 0
-    var upcalls = UpcallWriter()
+    var upcalls = UpcallBatch()
     /// Of the packet at work.
     let tunnelOptions = TunnelOptions()
     /// Milliseconds of the monotonic clock when the batch began.
@@ -120,6 +120,7 @@ struct ProcessorState: ~Copyable {
 
     mutating func finish(_ transmit: (UInt64, UnsafeMutableBufferPointer<Packet>) -> Int) {
         processAdmitted()
+        if !upcalls.isEmpty { flushUpcalls() }
         unsafe queue.flush(reader: reader, transmit)
         inputs.reset()
         copies.reset()

@@ -20,6 +20,10 @@ public final class SwitchControl {
     public var zoneLimits = ZoneLimits()
     private var nextSerial: UInt64 = 1
     private var processor: PacketProcessor?
+    /// Whether a batch of executed packets is under way.
+    private var isExecuting = false
+    /// Whether the batch goes on when a packet has been executed.
+    private var gathersExecutions = false
     private var isShutDown = false
 
     /// More datapaths are refused, so that no client can exhaust the host.
@@ -79,6 +83,7 @@ public final class SwitchControl {
     }
 
     func shutDown() {
+        finishExecutions()
         isShutDown = true
         for datapath in datapaths { remove(datapath) }
         processor = nil
@@ -202,7 +207,35 @@ public final class SwitchControl {
         return Execution(frame: frame, metadata: metadata, actions: compiled)
     }
 
-    /// Carries out the actions on the packet. When this returns all outputs and upcalls have been queued.
+    /// Runs `body`, in which packets are executed as a batch: what is sent is transmitted at its end, or when
+    /// `finishExecutions` is called.
+    public func gatheringExecutions(_ body: () -> Void) {
+        gathersExecutions = true
+        body()
+        gathersExecutions = false
+        finishExecutions()
+    }
+
+    /// Transmits what the packets executed so far have come to. To be called before a change that what is under way must
+    /// not see: when ports or flows go.
+    public func finishExecutions() {
+        guard isExecuting, let processor else { return }
+        isExecuting = false
+        let provider = provider
+        unsafe processor.finishBatch { unsafe provider.transmit($1, to: $0) }
+    }
+
+    /// The next slot for a packet to execute. A batch that is full is finished.
+    private func takePacket(_ processor: PacketProcessor) -> Packet? {
+        if isExecuting, let packet = processor.takePacket() { return packet }
+        finishExecutions()
+        processor.beginBatch(now: provider.now)
+        isExecuting = true
+        return processor.takePacket()
+    }
+
+    /// Carries out the actions on the packet. When this returns all outputs and upcalls have been queued, unless packets
+    /// are executed as a batch.
     /// - Throws: `EINVAL` if a header that an action sets is not in the packet, `ENOMEM` if there is no buffer.
     public func execute(_ execution: Execution, in datapath: Datapath) throws(RequestError) {
         let processor = processor ?? PacketProcessor(shared)
@@ -210,16 +243,14 @@ public final class SwitchControl {
         let program = unsafe ActionProgram.make(execution.actions.instructions, bytes: execution.actions.bytes)
         // A packet from no port counts as one from the LOCAL port.
         let port = datapath.vport(execution.metadata.key.inPort) ?? datapath.vport(Datapath.localPort)
-        processor.beginBatch(now: provider.now)
         var result = Errno.noMemory
-        if var packet = processor.takePacket(),
+        if var packet = takePacket(processor),
             packet.assign(execution.frame.rawSpan, networkType: execution.metadata.networkType)
         {
             result = unsafe processor.execute(
                 packet, execution.metadata, program: program, in: datapath.entry, port: port?.entry)
         }
-        let provider = provider
-        unsafe processor.finishBatch { unsafe provider.transmit($1, to: $0) }
+        if !gathersExecutions { finishExecutions() }
         unsafe ActionProgram.free(program)
         guard result == 0 else {
             throw RequestError(result, "a header that an action needs is not in the packet")

@@ -67,7 +67,10 @@ extension Device {
     ///
     /// Before a request whose reply does not fit any more the call ends: the requests before it have been carried out, and
     /// the client sends the rest again. If that is the first request, nothing has changed and the call fails.
-    func transact(_ input: RawSpan, _ output: inout MessageWriter, _ handle: Handle) -> IOResult {
+    /// - Parameter control: the control side of the switch, if it has been entered.
+    func transact(
+        _ input: RawSpan, _ output: inout MessageWriter, _ handle: Handle, _ control: SwitchControl? = nil
+    ) -> IOResult {
         let room = output.limit - output.count
         guard room >= ErrorMessage.cappedSize else {
             return IOResult(.invalidLength, information: ErrorMessage.cappedSize)
@@ -75,7 +78,6 @@ extension Device {
         guard input.byteCount >= MessageHeader.size else {
             return IOResult(.invalidLength, information: MessageHeader.size)
         }
-        let start = output.count
         var isFirst = true
         var messages = MessageSequence(input)
         while true {
@@ -88,7 +90,7 @@ extension Device {
                 if isFirst { return IOResult(.invalidParameter) }
                 break
             }
-            if case .tooSmall(let needed)? = answer(message, &output, handle, start) {
+            if case .tooSmall(let needed)? = answer(message, &output, handle, control) {
                 if isFirst { return IOResult(.bufferTooSmall, information: needed) }
                 break
             }
@@ -100,13 +102,15 @@ extension Device {
     /// Carries out one request and writes its reply, its error or its acknowledgement.
     /// - Returns: a refusal if there is no room.
     private func answer(
-        _ message: Message, _ output: inout MessageWriter, _ handle: Handle, _ start: Int
+        _ message: Message, _ output: inout MessageWriter, _ handle: Handle, _ control: SwitchControl?
     ) -> Refusal? {
         let flags = message.header.flags
         let mark = output.count
         do throws(Refusal) {
-            if isRequest(message.header) { try carryOut(message, &output, handle) }
+            if isRequest(message.header) { try carryOut(message, &output, handle, control) }
             if flags.contains(.ack) {
+                // What a packet has come to is there before it is acknowledged.
+                control?.finishExecutions()
                 try acknowledge(message, RequestError(0, ""), &output)
             }
             return nil
@@ -136,7 +140,9 @@ extension Device {
         return header.flags.contains(.request) || Family.with(id: header.type.rawValue)?.needsRequestFlag == false
     }
 
-    private func carryOut(_ message: Message, _ output: inout MessageWriter, _ handle: Handle) throws(Refusal) {
+    private func carryOut(
+        _ message: Message, _ output: inout MessageWriter, _ handle: Handle, _ entered: SwitchControl?
+    ) throws(Refusal) {
         let rule: CommandRule
         let ovs: OVSHeader
         do { (rule, ovs) = try check(message, as: .transact, handle) } catch { throw .error(error) }
@@ -148,20 +154,30 @@ extension Device {
                 RequestError(Errno.notPermitted, "changing a datapath needs root or the group of the device's socket"))
         }
         let request = Request(message, ovs, handle, room: output.limit - output.count)
-        let provider = control.provider
+        if let entered { return try carryOut(request, rule, &output, entered) }
         try control.withControl { control throws(Refusal) in
             control.tend()
-            switch rule.family {
-            case .datapath: try self.datapath(request, control, &output)
-            case .vport: try self.vport(request, control, &output)
-            case .flow: try self.flow(request, control, &output)
-            case .packet: try self.packet(request, control)
-            case .netdev: try self.netdev(request, control, provider.interfaces(), &output)
-            case .control: try self.socketProperties(request, &output)
-            case .meter: try self.meter(request, control, &output)
-            case .ctLimit: try self.ctLimit(request, control, &output)
-            default: throw .error(RequestError(Errno.notSupported, "family \(rule.family.name) takes no requests"))
-            }
+            try carryOut(request, rule, &output, control)
+        }
+    }
+
+    private func carryOut(
+        _ request: borrowing Request, _ rule: CommandRule, _ output: inout MessageWriter, _ control: SwitchControl
+    ) throws(Refusal) {
+        // Packets and the flows that are made for them come by turns.
+        if rule.family != .packet, rule.family != .flow || request.ovs.command != Command.new {
+            control.finishExecutions()
+        }
+        switch rule.family {
+        case .datapath: try datapath(request, control, &output)
+        case .vport: try vport(request, control, &output)
+        case .flow: try flow(request, control, &output)
+        case .packet: try packet(request, control)
+        case .netdev: try netdev(request, control, control.provider.interfaces(), &output)
+        case .control: try socketProperties(request, &output)
+        case .meter: try meter(request, control, &output)
+        case .ctLimit: try ctLimit(request, control, &output)
+        default: throw .error(RequestError(Errno.notSupported, "family \(rule.family.name) takes no requests"))
         }
     }
 

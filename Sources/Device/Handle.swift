@@ -77,7 +77,16 @@ public final class Handle: Sendable {
         completion: (@Sendable (IOStatus) -> Void)? = nil
     ) -> IOResult {
         let start = output.count
-        var result = device.dispatch(code, input, &output, self, completion)
+        let result = device.dispatch(code, input, &output, self, completion)
+        return finish(code, input, &output, from: start, result)
+    }
+
+    /// What is done at the end of each I/O control.
+    /// - Parameter start: where its output begins.
+    func finish(
+        _ code: IOControlCode, _ input: RawSpan, _ output: inout MessageWriter, from start: Int, _ result: IOResult
+    ) -> IOResult {
+        var result = result
         if result.status == .success {
             result.information = UInt32(clamping: output.count - start)
         } else {
@@ -103,20 +112,25 @@ public final class Handle: Sendable {
 
     // MARK: Queues
 
-    /// Gives a message to the receiver, or appends it to a queue and completes the request that waits for it.
-    func deliver(_ message: RawSpan, _ queue: QueueKind) -> UpcallResult {
-        if let receiver { return receiver.receive(message) }
-        let (taken, pended) = state.withLock { state -> (Bool?, Pended?) in
-            let taken: Bool?
-            switch queue {
-            case .event: taken = state.events?.append(message)
-            case .packet: taken = state.packets?.append(message)
-            }
-            return (taken, taken == nil ? nil : state.takePended(queue))
+    /// Gives an event to the receiver, or appends it to the event queue and completes the request that waits for it.
+    func deliver(event message: RawSpan) {
+        if let receiver { return receiver.receive(event: message) }
+        let pended = state.withLock { state -> Pended? in
+            state.events?.append(message) == nil ? nil : state.takePended(.event)
         }
         pended?(.success)
-        guard let taken else { return .noReceiver }
-        return taken ? .delivered : .queueFull
+    }
+
+    /// Gives upcalls to the receiver, or appends them to the packet queue and completes the request that waits for it.
+    func deliver(_ upcalls: Upcalls) -> TakenUpcalls {
+        if let receiver { return receiver.receive(upcalls) }
+        let (taken, pended) = state.withLock { state -> (TakenUpcalls, Pended?) in
+            guard state.packets != nil else { return (TakenUpcalls(), nil) }
+            let taken = upcalls.forEach { state.packets?.append($0) == true ? .delivered : .queueFull }
+            return (taken, state.takePended(.packet))
+        }
+        pended?(.success)
+        return taken
     }
 
     /// Moves the oldest message of a queue to the output.

@@ -106,16 +106,21 @@ final class HandleRegistry: UpcallReceiver {
     func multicast(_ message: RawSpan, to group: MulticastGroup, except: UInt32 = 0) {
         guard hasMembers(group) else { return }
         for handle in state.withLock({ $0.members[group] ?? [] }) where handle.portID != except {
-            _ = handle.deliver(message, .event)
+            handle.deliver(event: message)
         }
     }
 
     var watchesAll: Bool { hasMembers(.packet) }
 
-    /// Gives an upcall to the handle it is for, and a copy to those who watch all upcalls.
-    func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult {
-        multicast(message, to: .packet)
-        guard let handle = state.withLock({ $0.handles[portID] }) else { return .noReceiver }
-        return handle.deliver(message, .packet)
+    /// Gives upcalls to the handle they are for, and copies to those who watch all upcalls.
+    func deliver(_ upcalls: Upcalls, to portID: UInt32) -> TakenUpcalls {
+        if watchesAll {
+            _ = upcalls.forEach {
+                multicast($0, to: .packet)
+                return .delivered
+            }
+        }
+        guard let handle = state.withLock({ $0.handles[portID] }) else { return TakenUpcalls() }
+        return handle.deliver(upcalls)
     }
 }

@@ -22,6 +22,7 @@ final class NetlinkDoor {
     /// When clients that were not told of a loss are to be told, in milliseconds; nil if there are none.
     private var nextNotice: UInt64?
     private var buffer = [UInt8](repeating: 0, count: 64)
+    private let memory = NetlinkExchange.Memory()
 
     /// Datagrams that are received in one go; more than the socket's queue holds.
     private static let datagramsPerTurn = 1024
@@ -49,7 +50,7 @@ final class NetlinkDoor {
                 guard let options = NetlinkOptions(input) else {
                     throw DeviceError(.invalidLength, information: NetlinkOptions.size)
                 }
-                var exchange = NetlinkExchange(client, options)
+                var exchange = NetlinkExchange(client, options, memory)
                 return exchange.carryOut(input.clamped(from: NetlinkOptions.size)).bytes
             }
         case .netlinkPull:
@@ -59,7 +60,7 @@ final class NetlinkDoor {
                 guard let options = NetlinkOptions(input),
                     let cursor = DumpCursor(input.clamped(from: NetlinkOptions.size))
                 else { throw DeviceError(.invalidLength, information: size) }
-                var exchange = NetlinkExchange(client, options)
+                var exchange = NetlinkExchange(client, options, memory)
                 guard let piece = exchange.pull(input.clamped(from: size), from: cursor) else {
                     throw DeviceError(.invalidParameter)
                 }
@@ -73,6 +74,13 @@ final class NetlinkDoor {
                 }
                 let isFull = client.endpoint.forward(input) == .queueFull
                 return (isFull ? NetlinkProgress.Flags.noRoom : []).bytes
+            }
+        case .netlinkPack:
+            put(0, &output) { () throws(DeviceError) in
+                let client = try client(connection)
+                guard client.connections.count == 1 else { throw DeviceError(.deviceBusy) }
+                client.endpoint.setPacking(true)
+                return []
             }
         default: nil
         }
@@ -124,6 +132,8 @@ final class NetlinkDoor {
         connection.handle = client.handle
         connection.netlink = .bound(client)
         client.connections.append(connection)
+        // Of processes that share a socket each is to find its own datagrams there.
+        client.endpoint.setPacking(false)
         return portID
     }
 

@@ -15,6 +15,14 @@ final class NetlinkEndpoint: MessageReceiver {
     private let untold = Atomic<UInt64>(0)
     /// When the last of them was lost, in nanoseconds.
     private let lastLoss = Atomic<UInt64>(0)
+    /// Whether the client takes datagrams of several upcalls.
+    private let isPacking = Atomic<Bool>(false)
+    /// The number of the last such datagram.
+    private let lastPack = Atomic<UInt32>(0)
+
+    /// Bytes of a datagram of several upcalls at most: so many the kernel keeps in one piece of memory of its usual size.
+    private static let packSize = 3584
+    private static let packRoom = packSize - MessageHeader.size
 
     /// Nanoseconds for which nothing must have been lost before there is taken to be room again. A notice is small: without
     /// this, one would find room behind every message that does not.
@@ -26,11 +34,77 @@ final class NetlinkEndpoint: MessageReceiver {
         self.mailbox = mailbox
     }
 
-    /// Sends an upcall or an event; its loss is remembered.
-    func receive(_ message: RawSpan) -> UpcallResult {
-        let result = send(message)
-        if result == .queueFull { remember(lost: 1) }
-        return result
+    /// Says whether several upcalls may come in one datagram.
+    func setPacking(_ isPacking: Bool) { self.isPacking.store(isPacking, ordering: .relaxed) }
+
+    /// Sends an event; its loss is remembered.
+    func receive(event message: RawSpan) {
+        if send(message) == .queueFull { remember(lost: 1) }
+    }
+
+    /// Sends upcalls: a datagram for each, or as many in one as go into it if the client takes that. A loss is remembered.
+    func receive(_ upcalls: Upcalls) -> TakenUpcalls {
+        var lost: UInt64 = 0
+        defer { if lost > 0 { remember(lost: lost) } }
+        guard isPacking.load(ordering: .relaxed) else {
+            return upcalls.forEach { message in
+                let result = send(message)
+                if result == .queueFull { lost += 1 }
+                return result
+            }
+        }
+        var taken = TakenUpcalls()
+        var (offset, index) = (0, 0)
+        while index < upcalls.count {
+            // The first message, and those behind it that have room beside it.
+            let start = offset
+            let first = index
+            repeat {
+                offset = netlinkAligned(upcalls.end(of: offset))
+                index += 1
+            } while index < upcalls.count && upcalls.end(of: offset) - start <= Self.packRoom
+            let range = start..<min(offset, upcalls.bytes.byteCount)
+            let result =
+                index - first == 1
+                ? send(upcalls.bytes.clamped(start..<upcalls.end(of: start))) : sendPack(upcalls.bytes.clamped(range))
+            switch result {
+            case .delivered: taken.insert(first..<index)
+            case .queueFull: lost += UInt64(index - first)
+            case .noReceiver: break
+            }
+        }
+        return taken
+    }
+
+    /// Sends messages of the device in one datagram, behind a header of their own.
+    /// - Parameter messages: at most `packRoom` bytes.
+    private func sendPack(_ messages: RawSpan) -> UpcallResult {
+        guard tellOfLossFirst() else { return .queueFull }
+        let size = MessageHeader.size + messages.byteCount
+        return unsafe withUnsafeTemporaryAllocation(byteCount: Self.packSize, alignment: 8) { pack in
+            // All of it is written before it is read, and nothing behind `size`.
+            let header = MessageHeader(
+                length: UInt32(MessageHeader.size), type: .noop,
+                sequence: lastPack.add(1, ordering: .relaxed).newValue)
+            unsafe pack.storeBytes(of: header.length, as: UInt32.self)
+            unsafe pack.storeBytes(of: UInt32(header.type.rawValue), toByteOffset: 4, as: UInt32.self)
+            unsafe pack.storeBytes(of: header.sequence, toByteOffset: 8, as: UInt32.self)
+            unsafe pack.storeBytes(of: header.portID, toByteOffset: 12, as: UInt32.self)
+            unsafe messages.withUnsafeBytes {
+                unsafe UnsafeMutableRawBufferPointer(rebasing: pack[MessageHeader.size...]).copyMemory(from: $0)
+            }
+            var offset = MessageHeader.size
+            while offset + MessageHeader.size <= size {
+                let length = unsafe pack.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+                let type = unsafe pack.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)
+                unsafe pack.storeBytes(
+                    of: NetlinkNumbers.type(ofDevice: MessageType(rawValue: type)).rawValue, toByteOffset: offset + 4,
+                    as: UInt16.self)
+                offset += netlinkAligned(max(Int(length), MessageHeader.size))
+            }
+            return unsafe socket.send(
+                RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: pack[..<size])), to: portID)
+        }
     }
 
     /// Sends one message of the device, with the type that clients know it by.

@@ -11,12 +11,22 @@ struct NetlinkExchange {
     private var progress = NetlinkProgress()
     /// Whether a dump of the client is under way, begun in this datagram or before.
     private var isDumping: Bool
+    private let memory: Memory
 
     /// Room for the reply to one request: an `NLMSG_ERROR` with the largest request inside.
     private static let replyLimit = 256 << 10
+    /// Transactions between which no other client has its turn.
+    private static let transactionsPerTurn = 64
 
-    init(_ client: NetlinkClient, _ options: NetlinkOptions) {
+    /// The request that is made of a message, and what it is answered with: memory that is used again.
+    final class Memory {
+        fileprivate var request = MessageWriter(capacity: 4096)
+        fileprivate var output = MessageWriter(capacity: 4096, limit: NetlinkExchange.replyLimit)
+    }
+
+    init(_ client: NetlinkClient, _ options: NetlinkOptions, _ memory: Memory) {
         self.client = client
+        self.memory = memory
         self.options = options
         isDumping = options.flags.contains(.dumping)
     }
@@ -26,7 +36,17 @@ struct NetlinkExchange {
     mutating func carryOut(_ datagram: RawSpan) -> NetlinkProgress {
         var offset = 0
         while let message = try? Message(datagram.clamped(from: offset)) {
-            guard carryOut(message, at: offset) else {
+            if let family = family(ofTransaction: message) {
+                if let next = try? Message(datagram.clamped(from: offset + netlinkAligned(message.bytes.byteCount))),
+                    self.family(ofTransaction: next) != nil
+                {
+                    offset = transactAll(datagram, from: offset)
+                    continue
+                }
+                transact(message, family) { client, request, output in
+                    client.handle.control(.transact, input: request, output: &output)
+                }
+            } else if !carryOut(message, at: offset) {
                 progress.flags.insert(.kernel)
                 progress.consumed = offset
                 return progress
@@ -37,27 +57,45 @@ struct NetlinkExchange {
         return progress
     }
 
+    /// Carries out the transactions from an offset on, up to something else or the most that are carried out in one go.
+    /// - Returns: the offset behind them.
+    private mutating func transactAll(_ datagram: RawSpan, from start: Int) -> Int {
+        var offset = start
+        client.handle.withTransactions { transactions in
+            var count = 0
+            while count < Self.transactionsPerTurn, let message = try? Message(datagram.clamped(from: offset)),
+                let family = self.family(ofTransaction: message)
+            {
+                transact(message, family) { _, request, output in transactions.transact(request, &output) }
+                offset += netlinkAligned(message.bytes.byteCount)
+                count += 1
+            }
+        }
+        return offset
+    }
+
+    /// The family of a message that is a transaction of ours; nil if it is anything else.
+    private func family(ofTransaction message: Message) -> Family? {
+        guard let family = NetlinkNumbers.family(message.header.type) else { return nil }
+        return message.header.flags.isSuperset(of: [.request, .dump]) ? nil : family
+    }
+
     /// - Returns: false if the message is for the kernel.
     private mutating func carryOut(_ message: Message, at offset: Int) -> Bool {
         let header = message.header
         guard header.type.rawValue >= NetlinkNumbers.offset else {
             return header.type == Controller.messageType && tellOfFamilies(message)
         }
-        let isRequest = header.flags.contains(.request)
         guard let family = NetlinkNumbers.family(header.type) else {
             // As in the kernel, what is no request is skipped, and acknowledged if that is asked for.
-            if isRequest {
+            if header.flags.contains(.request) {
                 refuse(message, Errno.noEntry, "there is no family with the number \(header.type.rawValue)")
             } else if header.flags.contains(.ack) {
                 acknowledge(message)
             }
             return true
         }
-        if isRequest, header.flags.isSuperset(of: .dump) {
-            beginDump(message, family, at: offset)
-        } else {
-            transact(message, family)
-        }
+        beginDump(message, family, at: offset)
         return true
     }
 
@@ -83,15 +121,20 @@ struct NetlinkExchange {
 
     // MARK: Transactions
 
-    private mutating func transact(_ message: Message, _ family: Family) {
-        var request = MessageWriter(capacity: message.bytes.byteCount)
-        append(message, family, to: &request)
-        var output = MessageWriter(capacity: 4096, limit: Self.replyLimit)
-        let result = client.handle.control(.transact, input: request.bytes.rawSpan, output: &output)
+    /// - Parameter control: makes the transaction.
+    private mutating func transact(
+        _ message: Message, _ family: Family, _ control: (NetlinkClient, RawSpan, inout MessageWriter) -> IOResult
+    ) {
+        memory.request.removeAll()
+        append(message, family, to: &memory.request)
+        memory.output.removeAll()
+        let result = control(client, memory.request.bytes.rawSpan, &memory.output)
         guard result.status == .success else {
             return refuse(message, Errno.messageSize, "the reply is too long")
         }
-        var replies = MessageSequence(output.bytes.rawSpan)
+        guard memory.output.count > 0 else { return }
+        let bytes = memory.output.bytes
+        var replies = MessageSequence(bytes.rawSpan)
         while let reply = try? replies.next() { answer(message, reply) }
     }
 

@@ -48,12 +48,12 @@ enum NetlinkNumbers {
 extension MessageWriter {
     /// Overwrites the type in the header of the message that begins at `offset`.
     mutating func replace(type: MessageType, at offset: Int) {
-        replace(at: offset + 4, with: hostBytes(type.rawValue))
+        replace(at: offset + 4, with: type.rawValue)
     }
 
     /// Overwrites the port ID in the header of the message that begins at `offset`.
     mutating func replace(portID: UInt32, at offset: Int) {
-        replace(at: offset + 12, with: hostBytes(portID))
+        replace(at: offset + 12, with: portID)
     }
 }
 

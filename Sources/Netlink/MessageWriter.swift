@@ -246,6 +246,11 @@ public struct MessageWriter: Sendable {
         storage.append(addingCapacity: MemoryLayout<T>.size) { $0.append(host: value) }
     }
 
+    /// Overwrites an integer in host byte order that was written before. One that would lie behind the end is left out.
+    public mutating func replace<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) {
+        set(value, at: offset)
+    }
+
     /// Overwrites bytes that were written before. What would lie behind the end is left out.
     public mutating func replace(at offset: Int, with payload: [UInt8]) {
         for (index, byte) in payload.enumerated() where offset >= 0 && offset + index < storage.count {

@@ -57,6 +57,8 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     public static let netlinkPull = IOControlCode(function: 0x813, method: 0, access: 1)
     /// Input is a datagram, which goes to the client's socket as it is.
     public static let netlinkForward = IOControlCode(function: 0x814, method: 0, access: 1)
+    /// No input, no output. From then on several upcalls may come to the client's socket in one datagram.
+    public static let netlinkPack = IOControlCode(function: 0x815, method: 0, access: 1)
 
     /// The codes that the device answers.
     public static let all: [IOControlCode] = [
@@ -66,7 +68,7 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
     public static let legacy: [IOControlCode] = [.getPortID, .getVersion, .getStatistics]
     /// The codes of the Netlink door.
     public static let netlink: [IOControlCode] = [
-        .netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward,
+        .netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward, .netlinkPack,
     ]
 
     /// The function number (12 bits).
@@ -92,6 +94,7 @@ public struct IOControlCode: RawRepresentable, Hashable, Sendable {
         case .netlinkSend: "netlinkSend"
         case .netlinkPull: "netlinkPull"
         case .netlinkForward: "netlinkForward"
+        case .netlinkPack: "netlinkPack"
         default: "0x" + String(rawValue, radix: 16)
         }
     }

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -354,15 +356,16 @@ void test_events_after_fork(void) {
     datapath_remove(&datapath);
 }
 
-void test_upcall(void) {
-    struct datapath datapath;
-    datapath_create(&datapath);
-    int receiver = open_socket();
-    uint8_t frame[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5}, reply[4096];
-    for (int round = 0; round < 3; round++) {
+// Has upcalls made for a receiver, all by one datagram of requests. Each is of a frame with its number in it.
+static void make_upcalls(const struct datapath *datapath, int receiver, uint32_t first, uint32_t count, size_t size) {
+    static uint8_t datagram[120000];
+    size_t length = 0;
+    for (uint32_t number = first; number < first + count; number++) {
+        uint8_t frame[3000] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
+        memcpy(frame + 14, &number, sizeof number);
         struct request request;
-        datapath_request(&datapath, &request, datapath.packet_family, 0, OVS_PACKET_CMD_EXECUTE);
-        request_put(&request, OVS_PACKET_ATTR_PACKET, frame, sizeof frame);
+        datapath_request(datapath, &request, datapath->packet_family, 0, OVS_PACKET_CMD_EXECUTE);
+        request_put(&request, OVS_PACKET_ATTR_PACKET, frame, size);
         size_t key = request_nest(&request, OVS_PACKET_ATTR_KEY);
         request_put_u32(&request, OVS_KEY_ATTR_IN_PORT, 0);
         request_nest_end(&request, key);
@@ -371,14 +374,291 @@ void test_upcall(void) {
         request_put_u32(&request, OVS_USERSPACE_ATTR_PID, port_id(receiver));
         request_nest_end(&request, userspace);
         request_nest_end(&request, actions);
-        EXPECT_EQUAL(transact(datapath.socket, &request, reply, sizeof reply), 0);
+        EXPECT(length + request.length <= sizeof datagram);
+        memcpy(datagram + length, request.bytes, request.length);
+        length += request.length;
+    }
+    EXPECT_EQUAL(send(datapath->socket, datagram, length, 0), length);
+    uint8_t reply[4096];
+    EXPECT_FAILS(recv(datapath->socket, reply, sizeof reply, MSG_DONTWAIT), EAGAIN);
+}
+
+// The number of an upcall that has been received whole.
+static uint32_t upcall_number(const struct datapath *datapath, const void *upcall, ssize_t received) {
+    const struct nlmsghdr *header = upcall;
+    EXPECT_EQUAL(header->nlmsg_type, datapath->packet_family);
+    EXPECT_EQUAL(header->nlmsg_len, received);
+    size_t length;
+    const uint8_t *packet = attribute(upcall, OVS_HEADER_LENGTH, OVS_PACKET_ATTR_PACKET, &length);
+    uint32_t number;
+    EXPECT(packet && length >= 60);
+    memcpy(&number, packet + 14, sizeof number);
+    return number;
+}
+
+static void expect_upcall(const struct datapath *datapath, int receiver, uint32_t number) {
+    _Alignas(8) uint8_t upcall[4096];
+    EXPECT(becomes_readable(receiver, 0));
+    EXPECT_EQUAL(upcall_number(datapath, upcall, recv(receiver, upcall, sizeof upcall, MSG_DONTWAIT)), number);
+}
+
+static void expect_none(int receiver) {
+    uint8_t byte;
+    EXPECT(!becomes_readable(receiver, 0));
+    EXPECT_FAILS(recv(receiver, &byte, sizeof byte, MSG_DONTWAIT), EAGAIN);
+}
+
+// What the kernel has at the head of the queue, which the library does not show; 0 if there is nothing.
+static ssize_t look_behind(int receiver) {
+    uint8_t datagram[65536];
+    ssize_t length = syscall(SYS_recvfrom, receiver, datagram, sizeof datagram, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+    return length < 0 ? 0 : length;
+}
+
+// Makes a datapath and a socket that has received an upcall, so that others come together.
+static int open_receiver(struct datapath *datapath) {
+    datapath_create(datapath);
+    int receiver = open_socket();
+    make_upcalls(datapath, receiver, 1, 1, 60);
+    expect_upcall(datapath, receiver, 1);
+    expect_none(receiver);
+    return receiver;
+}
+
+void test_upcall(void) {
+    struct datapath datapath;
+    datapath_create(&datapath);
+    int receiver = open_socket();
+    for (uint32_t round = 0; round < 3; round++) {
+        make_upcalls(&datapath, receiver, round, 1, 60);
         // It is there already.
+        expect_upcall(&datapath, receiver, round);
+        expect_none(receiver);
+    }
+    close(receiver);
+    datapath_remove(&datapath);
+}
+
+void test_upcalls_together(void) {
+    struct datapath datapath;
+    int receiver = open_receiver(&datapath), poller = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    EXPECT(epoll_ctl(poller, EPOLL_CTL_ADD, receiver, &event) == 0);
+    // The socket is readable as long as there is one, however many are in a datagram.
+    make_upcalls(&datapath, receiver, 100, 60, 60);
+    EXPECT(look_behind(receiver) > 1000);
+    for (uint32_t number = 100; number < 160; number++) {
+        EXPECT_EQUAL(epoll_wait(poller, &event, 1, 0), 1);
+        expect_upcall(&datapath, receiver, number);
+    }
+    EXPECT_EQUAL(epoll_wait(poller, &event, 1, 0), 0);
+    expect_none(receiver);
+    // Every call gives one.
+    make_upcalls(&datapath, receiver, 200, 40, 60);
+    _Alignas(8) uint8_t upcall[4096], small[20], rest[4096], several[8][512];
+    for (int time = 0; time < 2; time++) {
+        ssize_t length = recv(receiver, upcall, sizeof upcall, MSG_PEEK);
+        EXPECT_EQUAL(upcall_number(&datapath, upcall, length), 200);
+    }
+    EXPECT_EQUAL(recv(receiver, small, sizeof small, MSG_PEEK), sizeof small);
+    ssize_t whole = recv(receiver, small, sizeof small, MSG_TRUNC);
+    EXPECT_EQUAL(((struct nlmsghdr *)small)->nlmsg_len, whole);
+    struct sockaddr_nl sender = {.nl_pid = 77};
+    struct iovec pieces[2] = {{small, sizeof small}, {rest, sizeof rest}};
+    struct msghdr message = {
+        .msg_name = &sender, .msg_namelen = sizeof sender, .msg_iov = pieces, .msg_iovlen = 2, .msg_flags = MSG_TRUNC};
+    ssize_t length = recvmsg(receiver, &message, 0);
+    memcpy(upcall, small, sizeof small);
+    memcpy(upcall + sizeof small, rest, (size_t)length - sizeof small);
+    EXPECT_EQUAL(upcall_number(&datapath, upcall, length), 201);
+    EXPECT_EQUAL(message.msg_flags, 0);
+    EXPECT(sender.nl_family == AF_NETLINK && sender.nl_pid == 0 && message.msg_namelen == sizeof sender);
+    message.msg_iovlen = 1;
+    EXPECT_EQUAL(recvmsg(receiver, &message, 0), sizeof small);
+    EXPECT_EQUAL(message.msg_flags, MSG_TRUNC);
+    EXPECT_EQUAL(upcall_number(&datapath, upcall, read(receiver, upcall, sizeof upcall)), 203);
+    struct mmsghdr messages[8] = {0};
+    struct iovec vectors[8];
+    for (int index = 0; index < 8; index++) {
+        vectors[index] = (struct iovec){several[index], sizeof several[index]};
+        messages[index].msg_hdr = (struct msghdr){.msg_iov = &vectors[index], .msg_iovlen = 1};
+    }
+    EXPECT_EQUAL(recvmmsg(receiver, messages, 8, MSG_DONTWAIT, NULL), 8);
+    for (uint32_t index = 0; index < 8; index++) {
+        EXPECT_EQUAL(upcall_number(&datapath, several[index], messages[index].msg_len), 204 + index);
+    }
+    // Two descriptors of a socket have one queue.
+    int other = dup(receiver);
+    for (uint32_t number = 212; number < 230; number++) {
+        expect_upcall(&datapath, number % 2 ? receiver : other, number);
+    }
+    close(other);
+    // Those that nobody receives go with the socket.
+    close(receiver);
+    close(poller);
+    receiver = open_socket();
+    expect_none(receiver);
+    make_upcalls(&datapath, receiver, 300, 3, 60);
+    for (uint32_t number = 300; number < 303; number++) expect_upcall(&datapath, receiver, number);
+    expect_none(receiver);
+    // What the program wants to be told beside the data comes with each.
+    int on = 1;
+    EXPECT(setsockopt(receiver, SOL_NETLINK, NETLINK_PKTINFO, &on, sizeof on) == 0);
+    make_upcalls(&datapath, receiver, 400, 10, 60);
+    for (uint32_t number = 400; number < 410; number++) {
+        _Alignas(size_t) uint8_t control[64];
+        bool has_room = number != 405;
+        struct iovec piece = {upcall, sizeof upcall};
+        message = (struct msghdr){.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
+                                  .msg_controllen = has_room ? sizeof control : 4};
+        EXPECT_EQUAL(upcall_number(&datapath, upcall, recvmsg(receiver, &message, 0)), number);
+        const struct cmsghdr *told = CMSG_FIRSTHDR(&message);
+        EXPECT(!has_room || (told && told->cmsg_level == SOL_NETLINK && told->cmsg_type == NETLINK_PKTINFO));
+        EXPECT_EQUAL(message.msg_flags, has_room ? 0 : MSG_CTRUNC);
+    }
+    expect_none(receiver);
+    close(receiver);
+    datapath_remove(&datapath);
+}
+
+void test_upcalls_among_others(void) {
+    struct datapath datapath;
+    int receiver = open_receiver(&datapath);
+    set_membership(receiver, group_id(receiver, OVS_DATAPATH_FAMILY), NETLINK_ADD_MEMBERSHIP);
+    // In the order in which they came, whether alone, together, or too large for that.
+    make_upcalls(&datapath, receiver, 10, 20, 60);
+    datapath_change(&datapath);
+    make_upcalls(&datapath, receiver, 30, 5, 2500);
+    make_upcalls(&datapath, receiver, 35, 1, 60);
+    for (uint32_t number = 10; number < 30; number++) expect_upcall(&datapath, receiver, number);
+    expect_event(&datapath, receiver);
+    for (uint32_t number = 30; number < 36; number++) expect_upcall(&datapath, receiver, number);
+    expect_none(receiver);
+    // Transactions of the same socket, while upcalls wait: their replies come behind.
+    make_upcalls(&datapath, receiver, 40, 20, 60);
+    expect_upcall(&datapath, receiver, 40);
+    struct request request;
+    request_family(&request, "ovs_flow");
+    EXPECT_EQUAL(send(receiver, request.bytes, request.length, 0), request.length);
+    for (uint32_t number = 41; number < 60; number++) expect_upcall(&datapath, receiver, number);
+    _Alignas(8) uint8_t reply[8192];
+    EXPECT(becomes_readable(receiver, 0));
+    EXPECT(recv(receiver, reply, sizeof reply, MSG_DONTWAIT) > 0);
+    EXPECT_EQUAL(((struct nlmsghdr *)reply)->nlmsg_seq, request_sequence(&request));
+    expect_none(receiver);
+    close(receiver);
+    datapath_remove(&datapath);
+}
+
+enum { THREADS = 4, UPCALLS_OF_THREADS = 2000, LAST_UPCALL = 1000000 };
+
+static struct datapath threads_datapath;
+static int threads_receiver;
+static _Atomic int received_numbers[UPCALLS_OF_THREADS];
+
+static void *receive_upcalls(void *unused) {
+    (void)unused;
+    for (;;) {
         _Alignas(8) uint8_t upcall[4096];
-        EXPECT(recv(receiver, upcall, sizeof upcall, MSG_DONTWAIT) > 0);
-        EXPECT_EQUAL(((struct nlmsghdr *)upcall)->nlmsg_type, datapath.packet_family);
-        size_t length;
-        const uint8_t *packet = attribute(upcall, OVS_HEADER_LENGTH, OVS_PACKET_ATTR_PACKET, &length);
-        EXPECT(packet && length == sizeof frame && memcmp(packet, frame, sizeof frame) == 0);
+        // It waits.
+        ssize_t length = recv(threads_receiver, upcall, sizeof upcall, 0);
+        uint32_t number = upcall_number(&threads_datapath, upcall, length);
+        if (number == LAST_UPCALL) return NULL;
+        EXPECT(number < UPCALLS_OF_THREADS);
+        received_numbers[number]++;
+    }
+}
+
+void test_upcalls_of_threads(void) {
+    threads_receiver = open_receiver(&threads_datapath);
+    pthread_t threads[THREADS];
+    for (int index = 0; index < THREADS; index++) {
+        EXPECT(pthread_create(&threads[index], NULL, receive_upcalls, NULL) == 0);
+    }
+    for (uint32_t number = 0; number < UPCALLS_OF_THREADS; number += 40) {
+        make_upcalls(&threads_datapath, threads_receiver, number, 40, 60);
+    }
+    for (int index = 0; index < THREADS; index++) {
+        make_upcalls(&threads_datapath, threads_receiver, LAST_UPCALL, 1, 60);
+    }
+    for (int index = 0; index < THREADS; index++) pthread_join(threads[index], NULL);
+    for (int number = 0; number < UPCALLS_OF_THREADS; number++) EXPECT_EQUAL(received_numbers[number], 1);
+    close(threads_receiver);
+    datapath_remove(&threads_datapath);
+}
+
+void test_upcalls_after_fork(void) {
+    struct datapath datapath;
+    int receiver = open_receiver(&datapath), status;
+    make_upcalls(&datapath, receiver, 10, 60, 60);
+    for (uint32_t number = 10; number < 13; number++) expect_upcall(&datapath, receiver, number);
+    // A child that does not care changes nothing.
+    pid_t child = fork();
+    if (child == 0) {
+        close(receiver);
+        _exit(0);
+    }
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    for (uint32_t number = 13; number < 16; number++) expect_upcall(&datapath, receiver, number);
+    // One that receives what waits: the parent has only what it had begun with, and nothing that comes later is lost.
+    child = fork();
+    if (child == 0) {
+        _Alignas(8) uint8_t upcall[4096];
+        uint32_t count = 0, last = 0;
+        ssize_t length;
+        // Looked at first, it is the same.
+        EXPECT(recv(receiver, upcall, sizeof upcall, MSG_PEEK | MSG_DONTWAIT) > 0);
+        while ((length = recv(receiver, upcall, sizeof upcall, MSG_DONTWAIT)) > 0) {
+            uint32_t number = upcall_number(&datapath, upcall, length);
+            EXPECT(count == 0 || number == last + 1);
+            last = number;
+            count++;
+        }
+        EXPECT_EQUAL(errno, EAGAIN);
+        EXPECT_EQUAL(last, 69);
+        EXPECT(count >= 54);
+        _exit(0);
+    }
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT_EQUAL(status, 0);
+    // What comes meanwhile stands where the datagram was that the parent has begun with.
+    make_upcalls(&datapath, receiver, 100, 60, 60);
+    _Alignas(8) uint8_t upcall[4096];
+    uint32_t number = 16, next = 100;
+    ssize_t length;
+    while ((length = recv(receiver, upcall, sizeof upcall, MSG_DONTWAIT)) > 0) {
+        uint32_t received = upcall_number(&datapath, upcall, length);
+        EXPECT_EQUAL(received, received < 100 ? number++ : next++);
+    }
+    EXPECT(errno == EAGAIN && number < 40);
+    EXPECT_EQUAL(next, 160);
+    make_upcalls(&datapath, receiver, 200, 60, 60);
+    for (number = 200; number < 260; number++) expect_upcall(&datapath, receiver, number);
+    expect_none(receiver);
+    close(receiver);
+    datapath_remove(&datapath);
+}
+
+void test_lost_upcalls(void) {
+    struct datapath datapath;
+    int receiver = open_receiver(&datapath), size = 20000, messages, losses;
+    EXPECT(setsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t number = 0; number < 2000; number += 50) make_upcalls(&datapath, receiver, number, 50, 60);
+        // The reader learns of it within 100 ms, also if nothing follows.
+        drain(receiver, &messages, &losses);
+        EXPECT(messages >= 19 && messages < 1000);
+        if (losses == 0) {
+            uint8_t byte;
+            EXPECT(becomes_readable(receiver, 1000));
+            EXPECT_FAILS(recv(receiver, &byte, sizeof byte, MSG_DONTWAIT), ENOBUFS);
+        } else {
+            EXPECT_EQUAL(losses, 1);
+        }
+        // Then all is as it was.
+        make_upcalls(&datapath, receiver, 5000, 20, 60);
+        for (uint32_t number = 5000; number < 5020; number++) expect_upcall(&datapath, receiver, number);
+        expect_none(receiver);
     }
     close(receiver);
     datapath_remove(&datapath);

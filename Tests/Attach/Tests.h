@@ -42,6 +42,11 @@ void test_lost_events(void);
 void test_events(void);
 void test_events_after_fork(void);
 void test_upcall(void);
+void test_upcalls_together(void);
+void test_upcalls_among_others(void);
+void test_upcalls_of_threads(void);
+void test_upcalls_after_fork(void);
+void test_lost_upcalls(void);
 void test_foreign_group(void);
 void test_taken_port_id(void);
 

@@ -24,6 +24,7 @@ static const struct {
     TEST(cancelling) TEST(private_numbers)
     TEST(families) TEST(long_dump) TEST(dump_with_a_small_queue) TEST(busy) TEST(transaction_during_a_dump)
     TEST(lost_reply) TEST(lost_events) TEST(events) TEST(events_after_fork) TEST(upcall) TEST(foreign_group)
+    TEST(upcalls_together) TEST(upcalls_among_others) TEST(upcalls_of_threads) TEST(upcalls_after_fork) TEST(lost_upcalls)
     TEST(taken_port_id)
 #undef TEST
 #define SHOW(name) {#name, show_##name},

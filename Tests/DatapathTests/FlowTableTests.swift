@@ -120,6 +120,29 @@ import Testing
         #expect(datapath.flows.maskCount == 1)
     }
 
+    /// Flows that differ in a few neighbouring bits, as ports and addresses do, are spread over the slots, wherever these bits
+    /// are and whatever words follow: a look-up does not walk over all of them.
+    @Test(arguments: [0, 1, 3, 6])
+    func flowsThatDifferInFewBitsLieApart(wordsBehind: Int) {
+        for shift in stride(from: 0, through: 48, by: 4) {
+            var mask = FlowMask()
+            for word in 0...(2 + wordsBehind) { mask.words[word] = .max }
+            let words = MaskWords(mask)
+            defer { words.free() }
+            let capacity = 4096
+            var places = [Int](repeating: 0, count: capacity)
+            for value in 0..<UInt64(capacity) {
+                var key = FlowKey()
+                key.words[2] = value << UInt64(shift)
+                let hash = unsafe key.withWords { (key: UnsafePointer<UInt64>) in unsafe words.hash(of: key) }
+                places[Int(hash) & (capacity - 1)] += 1
+            }
+            // Thrown at random, 63 % of the places are taken, and hardly ever eight keys share one.
+            #expect(places.count { $0 > 0 } > capacity / 2, "bits from \(shift) on")
+            #expect(places.max()! < 16, "bits from \(shift) on")
+        }
+    }
+
     /// A slot that was left is used again, so that flows that come and go do not fill the table.
     @Test func flowsThatComeAndGoLeaveNoTrace() throws {
         let sw = Switch(provider: MemoryPorts())

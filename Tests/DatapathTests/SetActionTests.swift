@@ -230,10 +230,12 @@ import Testing
         final class Receiver: UpcallReceiver {
             let messages = Mutex<[[UInt8]]>([])
             var watchesAll: Bool { false }
-            func deliver(_ message: RawSpan, to portID: UInt32) -> UpcallResult {
-                let bytes = message.copyBytes()
-                messages.withLock { $0.append(bytes) }
-                return .delivered
+            func deliver(_ upcalls: Upcalls, to portID: UInt32) -> TakenUpcalls {
+                upcalls.forEach { message in
+                    let bytes = message.copyBytes()
+                    messages.withLock { $0.append(bytes) }
+                    return .delivered
+                }
             }
         }
         for test in Self.cases.prefix(4) {

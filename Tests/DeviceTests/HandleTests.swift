@@ -46,7 +46,9 @@ import Testing
         private let state: Mutex<(messages: [[UInt8]], room: Int)>
         init(room: Int) { state = Mutex(([], room)) }
         var messages: [[UInt8]] { state.withLock { $0.messages } }
-        func receive(_ message: RawSpan) -> UpcallResult {
+        func receive(event message: RawSpan) { _ = receive(message) }
+        func receive(_ upcalls: Upcalls) -> TakenUpcalls { upcalls.forEach(receive) }
+        private func receive(_ message: RawSpan) -> UpcallResult {
             let bytes = message.copyBytes()
             return state.withLock { state in
                 guard state.messages.count < state.room else { return .queueFull }

@@ -138,6 +138,7 @@ enum DeviceNumbers {
         code("netlinkSend", "NETLINK_SEND", .netlinkSend, ""),
         code("netlinkPull", "NETLINK_PULL", .netlinkPull, ""),
         code("netlinkForward", "NETLINK_FORWARD", .netlinkForward, ""),
+        code("netlinkPack", "NETLINK_PACK", .netlinkPack, ""),
     ]
 
     private static func status(_ swift: String, _ name: String, _ status: IOStatus, _ comment: String = "") -> Number {

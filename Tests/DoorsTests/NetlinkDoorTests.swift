@@ -92,6 +92,7 @@ extension DoorsTests {
             for (code, input) in [
                 (IOControlCode.netlinkSend, hostBytes(UInt32(0), 4096) + request),
                 (.netlinkPull, hostBytes(UInt32(0), 4096, 0, 0, 0, 0) + request), (.netlinkForward, request),
+                (.netlinkPack, []),
             ] { #expect(try client.control(code, input).result == IOResult(.invalidParameter)) }
             // The device itself knows none of this.
             let handle = try bed.device.open()
@@ -589,6 +590,115 @@ extension DoorsTests {
             #expect(try client.control(.pend, hostBytes(UInt32(1))).result == IOResult(.invalidParameter))
             ports[0].send(DoorBed.frame(60))
             #expect(try client.receive() != nil)
+        }
+
+        // MARK: Upcalls together
+
+        /// Requests that make an upcall each for a client, of frames of these lengths, in one datagram.
+        private func executions(
+            _ client: NetlinkTestClient, for receiver: NetlinkTestClient, _ ifindex: Int32, _ lengths: [Int]
+        ) throws -> [UInt8] {
+            var metadata = MessageWriter()
+            try metadata.append(KeyAttribute.inPort, UInt32(1))
+            let action = Action.userspace(UserspaceAction(portID: receiver.portID))
+            var datagram: [UInt8] = []
+            for (number, length) in lengths.enumerated() {
+                let execute = PacketMessage(
+                    command: PacketCommand.execute, datapathIfindex: ifindex,
+                    packet: DoorBed.frame(length, UInt8(truncatingIfNeeded: number)), key: metadata.bytes,
+                    actions: try [action].encoded())
+                datagram += try client.request(execute)
+            }
+            return datagram
+        }
+
+        /// The messages of a datagram: of several behind a header of their own, or the only one.
+        private func messages(_ datagram: [UInt8]) throws -> [PacketMessage] {
+            guard try header(datagram).type == .noop else { return [try packet(datagram)] }
+            #expect(try header(datagram).length == 16)
+            #expect(datagram.count <= 3584)
+            var messages: [PacketMessage] = []
+            var offset = 16
+            while offset < datagram.count {
+                let length = Int(number(datagram, at: offset, as: UInt32.self) ?? 0)
+                #expect(number(datagram, at: offset + 4, as: UInt16.self) == 1043)
+                try #require(length >= 16 && offset + length <= datagram.count)
+                messages.append(try packet(Array(datagram[offset..<(offset + length)])))
+                offset += (length + 3) & ~3
+            }
+            #expect(messages.count > 1)
+            return messages
+        }
+
+        @Test func upcallsComeTogetherToThoseWhoAsk() throws {
+            let bed = try DoorBed()
+            let client = try NetlinkTestClient(bed)
+            let receiver = try NetlinkTestClient(bed)
+            let (ifindex, ports) = try bed.bridge("a", upcalls: receiver.portID)
+            let lengths = [60, 61, 62, 63] + [Int](repeating: 100, count: 30) + [1500, 3200, 3400, 3600, 60_000, 60]
+            let datagram = try executions(client, for: receiver, ifindex, lengths)
+            // Unasked, one by one.
+            try client.send(datagram)
+            #expect(try receiver.receiveAll().map { try header($0).type.rawValue } == lengths.map { _ in 1043 })
+            #expect(try receiver.control(.netlinkPack, [1, 2, 3], capacity: 0).result == IOResult(.success))
+            try client.send(datagram)
+            let together = try receiver.receiveAll()
+            #expect(together.count < lengths.count / 2)
+            let all = try together.flatMap(messages)
+            // A frame has its Ethernet header besides.
+            #expect(all.map { $0.packet.count - 14 } == lengths)
+            for (number, message) in all.enumerated() {
+                #expect(message.packet == DoorBed.frame(lengths[number], UInt8(number)))
+                #expect(message.command == PacketCommand.action && message.datapathIfindex == ifindex)
+            }
+            // Each such datagram has a number of its own.
+            let numbers = try together.map { try header($0) }.filter { $0.type == .noop }.map(\.sequence)
+            #expect(numbers.count > 1 && Set(numbers).count == numbers.count)
+            // One is alone.
+            ports[0].send(DoorBed.frame(60))
+            #expect(try receiver.receiveAll().map { try header($0).type.rawValue } == [1043])
+            // They are there before what is behind them is acknowledged.
+            let other = try executions(receiver, for: receiver, ifindex, [60, 60, 60])
+            try receiver.send(other + receiver.request(get(ifindex, 0), .ack))
+            let types = try receiver.receiveAll().map { try header($0).type.rawValue }
+            #expect(types.count == 3 && types.last == 2 && types.contains(1))
+        }
+
+        @Test func upcallsComeAloneToProcessesThatShareASocket() throws {
+            let bed = try DoorBed()
+            let client = try NetlinkTestClient(bed)
+            let parent = try NetlinkTestClient(bed)
+            let (ifindex, _) = try bed.bridge("a")
+            let datagram = try executions(client, for: parent, ifindex, [60, 60, 60])
+            #expect(try parent.control(.netlinkPack).result.status == .success)
+            try client.send(datagram)
+            #expect(try parent.receiveAll().count == 1)
+            var child: NetlinkTestClient? = try NetlinkTestClient(bed, sharing: parent)
+            try client.send(datagram)
+            #expect(try parent.receiveAll().count == 3)
+            #expect(try child?.control(.netlinkPack).result == IOResult(.deviceBusy))
+            #expect(try parent.control(.netlinkPack).result == IOResult(.deviceBusy))
+            child = nil
+            // When the door has seen that it has gone.
+            while try parent.control(.netlinkPack).result.status != .success { usleep(1000) }
+            try client.send(datagram)
+            #expect(try parent.receiveAll().count == 1)
+        }
+
+        @Test func upcallsTogetherAreLostTogetherAndCounted() throws {
+            let bed = try DoorBed()
+            let client = try NetlinkTestClient(bed)
+            let receiver = try NetlinkTestClient(bed, receiveBuffer: 16 << 10)
+            let (ifindex, _) = try bed.bridge("a")
+            #expect(try receiver.control(.netlinkPack).result.status == .success)
+            let datagram = try executions(client, for: receiver, ifindex, [Int](repeating: 100, count: 200))
+            try client.send(datagram)
+            let lost = try statistics(client, ifindex).lost
+            let received = try receiveUntilSilence(receiver)
+            #expect(received.contains(where: isOverrun))
+            let taken = try received.filter { !isOverrun($0) }.flatMap(messages).count
+            #expect(taken > 30 && lost > 30)
+            #expect(UInt64(taken) + lost == 200)
         }
 
         private func statistics(_ client: NetlinkTestClient, _ ifindex: Int32) throws -> DatapathStatistics {

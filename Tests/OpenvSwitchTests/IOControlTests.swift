@@ -19,10 +19,14 @@ import Testing
         for code in own { #expect(code.rawValue >> 16 == 45000) }
         #expect(Set(IOControlCode.all).count == 11)
         #expect(Set(IOControlCode.all.map(\.name)).count == 11)
-        let netlink: [IOControlCode] = [.netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward]
-        #expect(netlink.map(\.rawValue) == [0xafc8_6040, 0xafc8_6044, 0xafc8_6048, 0xafc8_604c, 0xafc8_6050])
+        let netlink: [IOControlCode] = [
+            .netlinkOpen, .netlinkBind, .netlinkSend, .netlinkPull, .netlinkForward, .netlinkPack,
+        ]
+        #expect(
+            netlink.map(\.rawValue)
+                == [0xafc8_6040, 0xafc8_6044, 0xafc8_6048, 0xafc8_604c, 0xafc8_6050, 0xafc8_6054])
         #expect(IOControlCode.netlink == netlink)
-        #expect(Set(netlink.map(\.name)).count == 5)
+        #expect(Set(netlink.map(\.name)).count == 6)
         #expect(Set(IOControlCode.all).isDisjoint(with: netlink))
         #expect(IOControlCode(rawValue: 0xabc).name == "0xabc")
         #expect(IOControlCode.getStatistics.rawValue == 0xafc8_6080)

@@ -18,7 +18,8 @@ SOCKETS = """addresses binding transactions errors several_messages peeking_and_
 DESCRIPTORS = """duplicates replacing ranges fork fork_of_fork bare_clone vfork spawn threads_with_sockets_of_their_own
     threads_with_one_socket closing_meanwhile cancelling private_numbers""".split()
 DATAPATH = """families long_dump dump_with_a_small_queue busy transaction_during_a_dump lost_reply lost_events events
-    events_after_fork upcall foreign_group taken_port_id""".split()
+    events_after_fork upcall upcalls_together upcalls_among_others upcalls_of_threads upcalls_after_fork
+    lost_upcalls foreign_group taken_port_id""".split()
 
 
 class AttachTest(SystemTest):

@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +15,8 @@ from openvswitch import Forwarding, OVSTest, needs_martlet
 
 class Stream:
     """Numbered frames at a steady rate from one cable's end to another, until it is stopped."""
+
+    DESTINATION = frames.complete()["eth_dst"]
 
     def __init__(self, source, sink, per_second=500):
         self.source, self.sink, self.interval = source, sink, 1 / per_second
@@ -129,6 +132,37 @@ class OVSRestart(OVSTest, Forwarding):
             wait_until("ovs-vswitchd has flows again", lambda: "(current 0)" not in ovs.appctl("upcall/show").stdout)
             stream.more()
         self.assertEqual(stream.stop(), [])
+
+    def test_stopped_in_the_middle_it_costs_forwarding_nothing(self):
+        """A client that does not take its upcalls loses them, and nobody else anything."""
+        ovs = self.ovs
+        source, sink, strangers = ovs.wire(3), ovs.wire(4), ovs.wire(5)
+        ovs.add_bridge("br1", "p3", "p4", "p5", fail_mode="standalone")
+        sink.send(frames.build(eth_src=Stream.DESTINATION, eth_dst="02:00:00:00:00:77"))
+        source.send(Stream.frame(0))
+        sink.take(1)
+        stream = Stream(source, sink, per_second=1000)
+        self.addCleanup(lambda: stream.thread.is_alive() and stream.stop())
+        stream.more()
+        missed = [frames.build(eth_src=f"06:00:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
+                               eth_dst=Stream.DESTINATION) for number in range(30_000)]
+
+        def lost():
+            return int(re.search(r"lookups: .* lost:(\d+)", ovs.dpctl("show").stdout).group(1))
+
+        self.assertEqual(lost(), 0)
+        ovs.vswitchd.send_signal(signal.SIGSTOP)
+        try:
+            strangers.send(*missed)
+            wait_until("upcalls are lost", lambda: lost() > 1000)
+            stream.more(1000)
+        finally:
+            ovs.vswitchd.send_signal(signal.SIGCONT)
+        # None of the missed frames is one of the stream's, which is all there.
+        self.assertEqual(stream.stop(), [])
+        ovs.allow(r"^dpif_netlink.*\|WARN\|.*lost packet on handler", "it is told of the loss")
+        ovs.allow(r"^ofproto_dpif_upcall.*\|WARN\|upcall: datapath reached the dynamic limit", "there are many flows")
+        self.world.ping("h1", "10.78.0.2", 20)
 
     def test_the_next_one_takes_over(self):
         world, ovs = self.world, self.ovs

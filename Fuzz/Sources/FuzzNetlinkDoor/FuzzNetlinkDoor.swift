@@ -44,6 +44,7 @@ private final class Bed: Sendable {
         let nonce: [UInt8] = [32, 0, 0, 0, 1, 0] + [UInt8](repeating: 0, count: 10) + opening[24...]
         require(unsafe send(descriptor, nonce, nonce.count, 0) == nonce.count, "the nonce cannot be sent")
         _ = try connection.control(.netlinkBind, input: [], capacity: 4)
+        _ = try connection.control(.netlinkPack, input: [], capacity: 0)
     }
 }
 
