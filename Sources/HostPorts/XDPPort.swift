@@ -1,0 +1,131 @@
+import CLinux
+import Datapath
+import Glibc
+import LinuxSystem
+
+/// The device of a `netdev` vport whose frames come through AF_XDP sockets, one for each receive queue.
+///
+/// It is a packet-socket port, too: what the sockets cannot take whole, in either direction, goes through the packet
+/// socket (see `XDPProgram` and `XDPTransmittingSide.takes`). So frames with work left undone travel through this port
+/// as through any other, and what the interface becomes while it is a port (other MTU, more queues) needs no care.
+final class XDPPort: Sendable {
+    let port: PacketSocketPort
+    let mode: XDPMode
+    let sockets: [XDPSocket]
+    let queues: XDPQueues
+    private let program: XDPProgram
+    /// Whether the driver counts frames that found no room in a socket as dropped by itself.
+    private let countsDrops: Bool
+
+    /// More receive queues than this share what memory there is for frames.
+    private static let queuesWithFullRings = 4
+    /// Frames that wait in one direction of a queue at most.
+    private static let frames = 2048
+    /// The most queues that get a socket; frames of others come through the packet socket.
+    static let maximumQueues = 64
+
+    /// Attaches the interface in one mode.
+    /// - Parameter port: the interface, attached as a packet-socket port.
+    /// - Throws: why it cannot be, a sentence that says what to do. The packet-socket port is as before.
+    init(_ port: PacketSocketPort, _ link: Link, mode: XDPMode) throws(PortError) {
+        let name = port.name
+        let chunk = XDPSocket.ChunkSize(mtu: Int(link.mtu ?? 1500))
+        let count = min(Self.receiveQueues(of: name), Self.maximumQueues)
+        var frames = Self.frames
+        while frames > 128, frames * count > Self.frames * Self.queuesWithFullRings { frames /= 2 }
+        var sockets: [XDPSocket] = []
+        do {
+            for queue in 0..<count {
+                sockets.append(
+                    try XDPSocket(
+                        ifindex: link.ifindex, queue: queue, chunk: chunk, count: frames, isZeroCopy: mode == .zerocopy)
+                )
+            }
+        } catch { throw PortError(errno: error.errno, message: "\(name): \(error)") }
+        program = try XDPProgram(
+            name: name, ifindex: link.ifindex, isGeneric: mode == .generic, queues: count, longest: chunk.longest)
+        queues = XDPQueues(sockets)
+        self.sockets = sockets
+        self.port = port
+        self.mode = mode
+        countsDrops = mode != .generic && link.kind == "veth"
+    }
+
+    deinit { queues.deallocate() }
+
+    /// Begins to queue frames for the receivers.
+    func beginReceiving() {
+        port.beginReceiving()
+        // If the kernel has no memory for an entry, the queue's frames come through the packet socket.
+        for (queue, socket) in sockets.enumerated() { try? program.set(socket.descriptor.raw, for: queue) }
+    }
+
+    /// Frames that came and were dropped: because the receiver was too slow, and for other reasons.
+    func receiveLosses() -> (dropped: UInt64, errors: UInt64) {
+        var dropped = port.receiveDropped()
+        var errors: UInt64 = 0
+        for socket in sockets {
+            let statistics = socket.statistics()
+            if !countsDrops { dropped &+= statistics.rx_dropped &+ statistics.rx_ring_full }
+            errors &+= statistics.rx_invalid_descs
+        }
+        return (dropped, errors)
+    }
+
+    /// Frames to be transmitted that the kernel did not understand.
+    func transmitErrors() -> UInt64 { sockets.reduce(0) { $0 &+ $1.statistics().tx_invalid_descs } }
+
+    /// Number of an interface's receive queues.
+    private static func receiveQueues(of name: String) -> Int {
+        var count = 0
+        // The path is NUL-terminated text, read during the call.
+        while unsafe access("/sys/class/net/\(name)/queues/rx-\(count)", F_OK) == 0, count < maximumQueues {
+            count += 1
+        }
+        return max(count, 1)
+    }
+}
+
+/// The queues of a port as the packet threads use them. A trivial value over memory that is the port's.
+@safe
+struct XDPQueues: BitwiseCopyable, @unchecked Sendable {
+    // Allocated by `init`, freed by `deallocate`: a count and as many queues.
+    private let memory: UnsafeMutablePointer<Content>
+
+    @safe
+    private struct Content {
+        var count: Int
+        var queues: UnsafeMutablePointer<XDPQueue>
+    }
+
+    init(_ sockets: [XDPSocket]) {
+        unsafe memory = .allocate(capacity: 1)
+        let queues = UnsafeMutablePointer<XDPQueue>.allocate(capacity: sockets.count)
+        for index in sockets.indices { unsafe (queues + index).initialize(to: sockets[index].queue) }
+        unsafe memory.initialize(to: Content(count: sockets.count, queues: queues))
+    }
+
+    fileprivate func deallocate() {
+        unsafe memory.pointee.queues.deallocate()
+        unsafe memory.deallocate()
+    }
+
+    /// As `PortTable` keeps it; 0 is none.
+    @unsafe
+    @inline(__always)
+    init?(bits: UInt) {
+        guard let memory = unsafe UnsafeMutablePointer<Content>(bitPattern: bits) else { return nil }
+        unsafe self.memory = memory
+    }
+    var bits: UInt { unsafe UInt(bitPattern: memory) }
+
+    @inline(__always)
+    var count: Int { unsafe memory.pointee.count }
+
+    /// A queue, by a number below `count`.
+    @inline(__always)
+    subscript(index: Int) -> XDPQueue {
+        precondition(index >= 0 && index < count)
+        return unsafe memory.pointee.queues[index]
+    }
+}
