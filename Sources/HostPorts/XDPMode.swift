@@ -28,4 +28,11 @@ public struct XDPOutcome: Equatable, Sendable {
     public var queues: Int
     /// Why there is no better mode, a sentence without its end; nil where the best one works or one was asked for.
     public var reason: String?
+
+    public init(name: String, mode: XDPMode?, queues: Int, reason: String? = nil) {
+        self.name = name
+        self.mode = mode
+        self.queues = queues
+        self.reason = reason
+    }
 }
