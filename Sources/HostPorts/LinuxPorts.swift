@@ -93,6 +93,7 @@ public final class LinuxPorts: PortProvider {
         state.withLock { state in
             state.isShutDown = true
             for port in state.ports.values { table.close(port.token) }
+            waitForTransmitter()
             state.ports = [:]
         }
     }
@@ -169,6 +170,7 @@ public final class LinuxPorts: PortProvider {
             stop(open)
             // First the token becomes stale, then the descriptors close.
             table.close(device.token)
+            waitForTransmitter()
             state.ports[slot] = nil
             state.freeSlots.append(slot)
         }
@@ -207,6 +209,9 @@ public final class LinuxPorts: PortProvider {
     }
 
     // MARK: Inside
+
+    /// When this returns nothing is transmitted any more with a token that became stale before.
+    private func waitForTransmitter() { transmitter.withLock { _ in } }
 
     private func stop(_ port: OpenPort) {
         guard let worker = port.worker else { return }

@@ -7,8 +7,8 @@ extension Transmitter {
         _ packets: UnsafeMutableBufferPointer<Packet>, _ queues: XDPQueues, packetSocket: Int32
     ) -> Int {
         var number = 0
-        while number < queues.count, !queues[number].take() { number += 1 }
-        guard number < queues.count else { return unsafe send(packets, packetSocket) }
+        while number < queues.transmitCount, !queues[number].take() { number += 1 }
+        guard number < queues.transmitCount else { return unsafe send(packets, packetSocket) }
         let queue = queues[number]
         defer { queue.give() }
         // The queue is taken.

@@ -30,7 +30,7 @@ final class XDPPort: Sendable {
     init(_ port: PacketSocketPort, _ link: Link, mode: XDPMode) throws(PortError) {
         let name = port.name
         let chunk = XDPSocket.ChunkSize(mtu: Int(link.mtu ?? 1500))
-        let count = min(Self.receiveQueues(of: name), Self.maximumQueues)
+        let count = Self.queues("rx", of: name)
         var frames = Self.frames
         while frames > 128, frames * count > Self.frames * Self.queuesWithFullRings { frames /= 2 }
         var sockets: [XDPSocket] = []
@@ -44,7 +44,8 @@ final class XDPPort: Sendable {
         } catch { throw PortError(errno: error.errno, message: "\(name): \(error)") }
         program = try XDPProgram(
             name: name, ifindex: link.ifindex, isGeneric: mode == .generic, queues: count, longest: chunk.longest)
-        queues = XDPQueues(sockets)
+        // What is transmitted through a socket goes to the transmit queue of its number.
+        queues = XDPQueues(sockets, transmitting: min(Self.queues("tx", of: name), count))
         self.sockets = sockets
         self.port = port
         self.mode = mode
@@ -75,11 +76,12 @@ final class XDPPort: Sendable {
     /// Frames to be transmitted that the kernel did not understand.
     func transmitErrors() -> UInt64 { sockets.reduce(0) { $0 &+ $1.statistics().tx_invalid_descs } }
 
-    /// Number of an interface's receive queues.
-    private static func receiveQueues(of name: String) -> Int {
+    /// Number of an interface's queues that a socket can have.
+    /// - Parameter direction: `rx` or `tx`.
+    private static func queues(_ direction: String, of name: String) -> Int {
         var count = 0
         // The path is NUL-terminated text, read during the call.
-        while unsafe access("/sys/class/net/\(name)/queues/rx-\(count)", F_OK) == 0, count < maximumQueues {
+        while unsafe access("/sys/class/net/\(name)/queues/\(direction)-\(count)", F_OK) == 0, count < maximumQueues {
             count += 1
         }
         return max(count, 1)
@@ -89,20 +91,22 @@ final class XDPPort: Sendable {
 /// The queues of a port as the packet threads use them. A trivial value over memory that is the port's.
 @safe
 struct XDPQueues: BitwiseCopyable, @unchecked Sendable {
-    // Allocated by `init`, freed by `deallocate`: a count and as many queues.
+    // Allocated by `init`, freed by `deallocate`: two counts, and as many queues as the first one says.
     private let memory: UnsafeMutablePointer<Content>
 
     @safe
     private struct Content {
         var count: Int
+        var transmitCount: Int
         var queues: UnsafeMutablePointer<XDPQueue>
     }
 
-    init(_ sockets: [XDPSocket]) {
+    /// - Parameter transmitCount: how many of them, the first ones, can transmit.
+    init(_ sockets: [XDPSocket], transmitting transmitCount: Int) {
         unsafe memory = .allocate(capacity: 1)
         let queues = UnsafeMutablePointer<XDPQueue>.allocate(capacity: sockets.count)
         for index in sockets.indices { unsafe (queues + index).initialize(to: sockets[index].queue) }
-        unsafe memory.initialize(to: Content(count: sockets.count, queues: queues))
+        unsafe memory.initialize(to: Content(count: sockets.count, transmitCount: transmitCount, queues: queues))
     }
 
     fileprivate func deallocate() {
@@ -121,6 +125,8 @@ struct XDPQueues: BitwiseCopyable, @unchecked Sendable {
 
     @inline(__always)
     var count: Int { unsafe memory.pointee.count }
+    @inline(__always)
+    var transmitCount: Int { unsafe memory.pointee.transmitCount }
 
     /// A queue, by a number below `count`.
     @inline(__always)
