@@ -30,8 +30,7 @@ int clinux_bpf_set_socket(int map, uint32_t queue, int socket) {
 }
 
 int clinux_bpf_load_xdp(
-    const uint64_t *instructions, uint32_t count, const char *name, const char *license, uint32_t flags, uint32_t ifindex,
-    char *log, uint32_t log_size) {
+    const uint64_t *instructions, uint32_t count, const char *name, const char *license, uint32_t flags, uint32_t ifindex) {
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.prog_type = BPF_PROG_TYPE_XDP;
@@ -41,9 +40,6 @@ int clinux_bpf_load_xdp(
     attributes.license = (uint64_t)(uintptr_t)license;
     attributes.prog_flags = flags;
     attributes.prog_ifindex = flags & CLINUX_BPF_DEVICE_BOUND ? ifindex : 0;
-    attributes.log_level = 1;
-    attributes.log_buf = (uint64_t)(uintptr_t)log;
-    attributes.log_size = log_size;
     strncpy(attributes.prog_name, name, sizeof attributes.prog_name - 1);
     return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
 }

@@ -76,13 +76,11 @@ struct XDPProgram: ~Copyable, Sendable {
     private static func load(
         _ instructions: [UInt64], flags: UInt32, _ interface: UInt32
     ) throws(LinuxError) -> Descriptor {
-        var log = [CChar](repeating: 0, count: 4096)
-        return Descriptor(
+        Descriptor(
             try Syscall.call("bpf", "cannot load an XDP program") {
-                // The kernel copies instructions, name and license during the call and writes within the log.
+                // The kernel copies instructions, name and license during the call.
                 unsafe clinux_bpf_load_xdp(
-                    instructions, UInt32(instructions.count), programName, license, flags, interface, &log,
-                    UInt32(log.count))
+                    instructions, UInt32(instructions.count), programName, license, flags, interface)
             })
     }
 

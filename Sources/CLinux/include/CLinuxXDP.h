@@ -32,10 +32,9 @@ int clinux_bpf_make_socket_map(uint32_t size);
 int clinux_bpf_set_socket(int map, uint32_t queue, int socket);
 
 // Loads an XDP program (BPF_PROG_LOAD, BPF_PROG_TYPE_XDP) of `count` instructions; the name has at most 15 bytes.
-// `ifindex` counts with CLINUX_BPF_DEVICE_BOUND alone. Why the kernel refuses it is written to `log`, NUL-terminated.
+// `ifindex` counts with CLINUX_BPF_DEVICE_BOUND alone.
 int clinux_bpf_load_xdp(
-    const uint64_t *instructions, uint32_t count, const char *name, const char *license, uint32_t flags, uint32_t ifindex,
-    char *log, uint32_t log_size);
+    const uint64_t *instructions, uint32_t count, const char *name, const char *license, uint32_t flags, uint32_t ifindex);
 
 // Attaches a program to an interface (BPF_LINK_CREATE, BPF_XDP) and gives the link's descriptor.
 int clinux_bpf_link_xdp(int program, uint32_t ifindex, uint32_t mode);
