@@ -1,9 +1,9 @@
 import Glibc
 import LinuxSystem
 
-/// Memory that is mapped as long as this value lives.
+/// Memory that is mapped as long as this value lives. It is owned alone, so that it may move to another thread.
 @safe
-struct MappedMemory: ~Copyable, @unchecked Sendable {  // it owns its memory alone; whoever writes to it looks after that
+struct MappedMemory: ~Copyable, @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     let size: Int
 
