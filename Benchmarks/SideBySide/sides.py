@@ -67,9 +67,10 @@ class OpenvSwitchSide(Side):
 
     netdev = True
     settings = ()
+    arguments = ()
 
     def make(self):
-        self.ovs = OpenvSwitch(self.world, netdev=self.netdev)
+        self.ovs = OpenvSwitch(self.world, netdev=self.netdev, arguments=self.arguments)
         self.ovs.start()
         for setting in self.settings:
             self.ovs.vsctl("set", "Open_vSwitch", ".", setting)
@@ -114,6 +115,13 @@ class Martlet(OpenvSwitchSide):
     netdev = False
 
 
+class MartletXDP(Martlet):
+    """Martlet with AF_XDP ports, below ovs-vswitchd."""
+
+    name = "martlet-xdp"
+    arguments = ("--xdp", "p*")
+
+
 class OVSDefault(OpenvSwitchSide):
     """Open vSwitch's own user-space datapath as it comes."""
 
@@ -127,5 +135,5 @@ class OVSSegments(OpenvSwitchSide):
     settings = ("other_config:userspace-tso-enable=true",)
 
 
-ALL = [Martlet, OVSDefault, OVSSegments, Bridge]
+ALL = [Martlet, MartletXDP, OVSDefault, OVSSegments, Bridge]
 __all__ = ["ALL", "Side", "wait_until"]

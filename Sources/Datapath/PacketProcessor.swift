@@ -42,13 +42,13 @@ public final class PacketProcessor {
     /// - Returns: how many of its frames should be processed, 0 to 32, so that all ports have the same share of the
     ///   thread's time: the fewer, the more masks its packets have been compared under.
     public func beginTurn(of port: PortReference) -> Int {
-        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.reader
+        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.pointee.reader
         return unsafe counters.pointee.share.begin(masksTried: counters.pointee.masksTried.current)
     }
 
     /// Ends a port's turn, in which so many frames were processed.
     public func endTurn(of port: PortReference, frames: Int) {
-        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.reader
+        let counters = unsafe port.entry.assumingMemoryBound(to: PortEntry.self).pointee.counters + state.pointee.reader
         unsafe counters.pointee.share.end(frames: frames)
     }
 

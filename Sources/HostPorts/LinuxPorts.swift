@@ -5,7 +5,7 @@ public import OpenvSwitch
 public import Packets
 import Synchronization
 
-/// The ports of a Linux host: interfaces over packet sockets, internal ports over TAP devices.
+/// The ports of a Linux host: interfaces over packet sockets or AF_XDP, internal ports over TAP devices.
 ///
 /// Everything happens in the network namespace of the thread that makes this object and calls `open`.
 @safe
@@ -16,6 +16,7 @@ public final class LinuxPorts: PortProvider {
     private let state: Mutex<State>
     /// For what the control thread transmits; a worker has its own.
     private let transmitter = Mutex<Transmitter>(Transmitter())
+    private let xdp: XDPOptions
 
     private struct State: ~Copyable {
         var route: RouteSocket
@@ -34,26 +35,45 @@ public final class LinuxPorts: PortProvider {
         var ifindex: Int32
         /// The worker it is received by, from `start` to `stop`.
         var worker: PortWorker?
+        /// The same for the queues of an AF_XDP port.
+        var queueWorkers: [PortWorker] = []
     }
 
     private enum Device {
         case interface(PacketSocketPort)
+        case xdp(XDPPort)
         case tap(TapPort)
 
         var descriptor: Int32 {
             switch self {
             case .interface(let port): port.descriptor
+            case .xdp(let port): port.port.descriptor
             case .tap(let port): port.descriptor
             }
         }
+
+        var kind: PortTable.Endpoint.Kind {
+            switch self {
+            case .interface: .packetSocket
+            case .xdp: .xdp
+            case .tap: .tap
+            }
+        }
+
+        var queues: XDPQueues? {
+            if case .xdp(let port) = self { port.queues } else { nil }
+        }
     }
 
-    /// - Parameter workers: number of threads that `attach` starts; at least one.
+    /// - Parameters:
+    ///   - workers: number of threads that `attach` starts; at least one.
+    ///   - xdp: which interfaces shall be AF_XDP ports.
     /// - Throws: the error of a system call.
-    public init(workers: Int) throws(LinuxError) {
+    public init(workers: Int, xdp: XDPOptions = XDPOptions()) throws(LinuxError) {
         var made: [PortWorker] = []
         for _ in 0..<max(workers, 1) { made.append(try PortWorker(table)) }
         self.workers = made
+        self.xdp = xdp
         state = Mutex(State(route: try RouteSocket()))
         watcher = try InterfaceWatcher()
     }
@@ -73,6 +93,7 @@ public final class LinuxPorts: PortProvider {
         state.withLock { state in
             state.isShutDown = true
             for port in state.ports.values { table.close(port.token) }
+            waitForTransmitter()
             state.ports = [:]
         }
     }
@@ -91,16 +112,15 @@ public final class LinuxPorts: PortProvider {
             let device: Device
             let link: Link
             switch request.type {
-            case .netdev: (device, link) = try Self.attach(request, &state)
+            case .netdev: (device, link) = try attach(request, &state)
             case .internal: (device, link) = try Self.make(request, &state)
             default:
                 throw PortError(
                     errno: EAFNOSUPPORT, message: "vport type \(request.type.rawValue) is not supported on this host")
             }
             if state.freeSlots.isEmpty { state.nextSlot += 1 } else { state.freeSlots.removeFirst() }
-            var isTap = false
-            if case .tap = device { isTap = true }
-            let token = table.open(PortTable.Endpoint(descriptor: device.descriptor, isTap: isTap), at: slot)
+            let token = table.open(
+                PortTable.Endpoint(descriptor: device.descriptor, kind: device.kind), queues: device.queues, at: slot)
             state.ports[slot] = OpenPort(device: device, token: token, ifindex: link.ifindex)
             return PortDevice(
                 token: token, name: request.name, ifindex: link.ifindex, mtu: Int(link.mtu ?? 1500),
@@ -113,16 +133,30 @@ public final class LinuxPorts: PortProvider {
             let slot = PortTable.index(device.token)
             guard var open = state.ports[slot], open.token == device.token, open.worker == nil else { return }
             let worker = workers[state.nextWorker % workers.count]
-            state.nextWorker = (state.nextWorker + 1) % workers.count
             var ring: PacketRing.Reader?
-            if case .interface(let interface) = open.device {
+            switch open.device {
+            case .interface(let interface):
                 interface.beginReceiving()
                 ring = interface.ring
+            case .xdp(let interface):
+                interface.beginReceiving()
+                ring = interface.port.ring
+            case .tap: break
             }
             table.setReceiver(port, ring: ring, device.token)
             // It fails only if the system has no memory for one more; the port then transmits and does not receive.
             try? worker.add(open.device.descriptor, token: device.token)
             open.worker = worker
+            if case .xdp(let interface) = open.device {
+                // The first queue has the worker of the packet socket, so that what comes by both stays in order.
+                for (queue, socket) in interface.sockets.enumerated() {
+                    let worker = workers[(state.nextWorker + queue) % workers.count]
+                    try? worker.add(socket.descriptor.raw, token: PortTable.token(device.token, queue: queue))
+                    open.queueWorkers.append(worker)
+                }
+                state.nextWorker += interface.sockets.count - 1
+            }
+            state.nextWorker = (state.nextWorker + 1) % workers.count
             state.ports[slot] = open
         }
     }
@@ -133,6 +167,7 @@ public final class LinuxPorts: PortProvider {
             guard let open = state.ports[slot], open.token == device.token else { return }
             stop(open)
             state.ports[slot]?.worker = nil
+            state.ports[slot]?.queueWorkers = []
         }
     }
 
@@ -143,6 +178,7 @@ public final class LinuxPorts: PortProvider {
             stop(open)
             // First the token becomes stale, then the descriptors close.
             table.close(device.token)
+            waitForTransmitter()
             state.ports[slot] = nil
             state.freeSlots.append(slot)
         }
@@ -155,6 +191,12 @@ public final class LinuxPorts: PortProvider {
             else { return nil }
             // What the interface counted as received and the switch never saw.
             if case .interface(let port) = open.device { statistics.receiveDropped &+= port.receiveDropped() }
+            if case .xdp(let port) = open.device {
+                let losses = port.receiveLosses()
+                statistics.receiveDropped &+= losses.dropped
+                statistics.receiveErrors &+= losses.errors
+                statistics.transmitErrors &+= port.transmitErrors()
+            }
             statistics.receiveErrors &+= table.receiveErrors(device.token)
             return statistics
         }
@@ -176,24 +218,31 @@ public final class LinuxPorts: PortProvider {
 
     // MARK: Inside
 
+    /// When this returns nothing is transmitted any more with a token that became stale before.
+    private func waitForTransmitter() { transmitter.withLock { _ in } }
+
     private func stop(_ port: OpenPort) {
         guard let worker = port.worker else { return }
         table.clearReceiver(port.token)
         worker.remove(port.device.descriptor)
+        guard case .xdp(let interface) = port.device else { return }
+        for (socket, worker) in zip(interface.sockets, port.queueWorkers) { worker.remove(socket.descriptor.raw) }
     }
 
-    private static func attach(
+    private func attach(
         _ request: PortRequest, _ state: inout State
     ) throws(PortError) -> (Device, Link) {
         let link: Link
         do { link = try state.route.link(named: request.name) } catch { throw PortError(error) }
         for open in state.ports.values where open.ifindex == link.ifindex {
             switch open.device {
-            case .interface: throw PortError(errno: EBUSY, message: "\(request.name) is already a port")
+            case .interface, .xdp: throw PortError(errno: EBUSY, message: "\(request.name) is already a port")
             case .tap: throw PortError(errno: EINVAL, message: "\(request.name) is an internal port itself")
             }
         }
-        return (.interface(try PacketSocketPort(link, name: request.name)), link)
+        let port = try PacketSocketPort(link, name: request.name)
+        guard let interface = try xdp.attach(port, link) else { return (.interface(port), link) }
+        return (.xdp(interface), link)
     }
 
     private static func make(_ request: PortRequest, _ state: inout State) throws(PortError) -> (Device, Link) {

@@ -3,8 +3,8 @@ import Synchronization
 
 /// What the packet threads know of the open devices: a fixed table, read without a lock.
 ///
-/// A token is a slot's index with the generation of the slot's tenant. When a device is closed the generation goes on,
-/// so that a stale token finds nothing.
+/// A token is a slot's index (16 bits) with the generation of the slot's tenant (the upper 32). When a device is closed
+/// the generation goes on, so that a stale token finds nothing.
 @safe
 final class PortTable: @unchecked Sendable {
     /// The most devices that are open at once.
@@ -16,8 +16,10 @@ final class PortTable: @unchecked Sendable {
 
     /// One device.
     struct Slot: ~Copyable {
-        /// Generation (32 bits), whether it is a TAP device (1 bit), descriptor (31 bits).
+        /// Generation (32 bits), kind (2 bits), descriptor (30 bits).
         let device = Atomic<UInt64>(PortTable.word(generation: 1, Endpoint.none))
+        /// The queues of an AF_XDP port. Written before `device`.
+        let queues = Atomic<UInt>(0)
         /// Generation whose frames are received; 0 if none are.
         let receiving = Atomic<UInt32>(0)
         /// Frames that came and could not be taken.
@@ -31,10 +33,16 @@ final class PortTable: @unchecked Sendable {
     /// A device as the packet threads use it.
     struct Endpoint: Equatable {
         var descriptor: Int32
-        var isTap: Bool
+        var kind: Kind
+
+        enum Kind: UInt8 {
+            case packetSocket, tap
+            /// AF_XDP sockets, and a packet socket beside them, which is the descriptor.
+            case xdp
+        }
 
         /// No device.
-        static let none = Endpoint(descriptor: .max, isTap: false)
+        static let none = Endpoint(descriptor: 0x3fff_ffff, kind: .packetSocket)
     }
 
     init() {
@@ -57,9 +65,20 @@ final class PortTable: @unchecked Sendable {
         // The index was checked.
         let word = unsafe slots[index].device.load(ordering: .acquiring)
         guard word >> 32 == token >> 32 else { return nil }
-        let descriptor = Int32(truncatingIfNeeded: word & 0x7fff_ffff)
-        guard descriptor != Endpoint.none.descriptor else { return nil }
-        return Endpoint(descriptor: descriptor, isTap: word & 0x8000_0000 != 0)
+        let descriptor = Int32(truncatingIfNeeded: word & 0x3fff_ffff)
+        guard descriptor != Endpoint.none.descriptor,
+            let kind = Endpoint.Kind(rawValue: UInt8(truncatingIfNeeded: word >> 30 & 3))
+        else { return nil }
+        return Endpoint(descriptor: descriptor, kind: kind)
+    }
+
+    /// The queues of an AF_XDP port, for whose token `endpoint` has just said that it is one.
+    @inline(__always)
+    func queues(_ token: UInt64) -> XDPQueues? {
+        let index = Self.index(token)
+        guard index < Self.capacity else { return nil }
+        // The index was checked. The queues live until the port is closed, which waits for the packet threads.
+        return unsafe XDPQueues(bits: slots[index].queues.load(ordering: .relaxed))
     }
 
     /// Where a device's frames belong; nil if they are not to be received (any more).
@@ -92,11 +111,13 @@ final class PortTable: @unchecked Sendable {
     // MARK: Control
 
     /// Puts a device in a free slot.
+    /// - Parameter queues: those of an AF_XDP port.
     /// - Returns: its token.
-    func open(_ endpoint: Endpoint, at index: Int) -> UInt64 {
+    func open(_ endpoint: Endpoint, queues: XDPQueues? = nil, at index: Int) -> UInt64 {
         precondition(index >= 0 && index < Self.capacity)
         let generation = unsafe UInt32(truncatingIfNeeded: slots[index].device.load(ordering: .relaxed) >> 32)
         unsafe slots[index].receiveErrors.store(0, ordering: .relaxed)
+        unsafe slots[index].queues.store(queues?.bits ?? 0, ordering: .relaxed)
         unsafe slots[index].device.store(Self.word(generation: generation, endpoint), ordering: .releasing)
         return UInt64(generation) << 32 | UInt64(index)
     }
@@ -132,11 +153,15 @@ final class PortTable: @unchecked Sendable {
         return unsafe slots[index].receiveErrors.load(ordering: .relaxed)
     }
 
-    static func index(_ token: UInt64) -> Int { Int(token & 0xffff_ffff) }
+    static func index(_ token: UInt64) -> Int { Int(token & 0xffff) }
+    /// Which of a port's descriptors frames wait at: 0 for its own, else an AF_XDP queue's number and one.
+    static func source(_ token: UInt64) -> Int { Int(token >> 16 & 0xffff) }
+    /// The token under which a worker waits at an AF_XDP queue's socket.
+    static func token(_ token: UInt64, queue: Int) -> UInt64 { token | UInt64(queue + 1) << 16 }
     static func generation(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token >> 32) }
 
     fileprivate static func word(generation: UInt32, _ endpoint: Endpoint) -> UInt64 {
-        let descriptor = UInt64(UInt32(bitPattern: endpoint.descriptor) & 0x7fff_ffff)
-        return UInt64(generation) << 32 | (endpoint.isTap ? 0x8000_0000 : 0) | descriptor
+        let descriptor = UInt64(UInt32(bitPattern: endpoint.descriptor) & 0x3fff_ffff)
+        return UInt64(generation) << 32 | UInt64(endpoint.kind.rawValue) << 30 | descriptor
     }
 }

@@ -38,12 +38,18 @@ struct Receiver: ~Copyable {
             unsafe (free + count).update(from: free + usable, count: kept)
             count += kept
         }
-        if endpoint.isTap { return readFrames(endpoint.descriptor, token, for: port, processor) }
-        guard let ring = table.ring(token) else {
-            guard count > 0 else { return true }  // the batch is full; the poller will say it again
-            return receiveMessages(endpoint.descriptor, most: count, token, for: port, processor) != -Int(EBADF)
+        switch endpoint.kind {
+        case .tap: return readFrames(endpoint.descriptor, token, for: port, processor)
+        case .xdp where PortTable.source(token) > 0:
+            takeFrames(token, for: port, processor)
+            return true
+        case .packetSocket, .xdp:
+            guard let ring = table.ring(token) else {
+                guard count > 0 else { return true }  // the batch is full; the poller will say it again
+                return receiveMessages(endpoint.descriptor, most: count, token, for: port, processor) != -Int(EBADF)
+            }
+            return takeFrames(ring, endpoint.descriptor, token, for: port, processor)
         }
-        return takeFrames(ring, endpoint.descriptor, token, for: port, processor)
     }
 
     /// Forgets the slots, which the processor takes back.
@@ -147,6 +153,27 @@ struct Receiver: ~Copyable {
         }
         consume(used)
         return isAlive
+    }
+
+    /// Takes frames from the queue of an AF_XDP port that the token names.
+    private mutating func takeFrames(_ token: UInt64, for port: PortReference, _ processor: PacketProcessor) {
+        let number = PortTable.source(token) - 1
+        guard let queues = table.queues(token), number >= 0, number < queues.count else { return }
+        // This thread alone receives from the queue.
+        let side = unsafe queues[number].receiving
+        let frames = min(unsafe side.pointee.filled, count)
+        guard frames > 0 else { return }
+        for index in 0..<frames {
+            var packet = unsafe free[index]
+            guard unsafe side.pointee.take(&packet), packet.length > 0 else {
+                table.countReceiveErrors(1, token)
+                continue
+            }
+            packet.recognizePartialChecksum()
+            processor.process(packet, from: port)
+        }
+        unsafe side.pointee.finish()
+        consume(frames)
     }
 
     /// Takes the first `used` slots out.

@@ -12,12 +12,17 @@ struct Transmitter: ~Copyable, Sendable {
     /// - Returns: how many were taken.
     func transmit(_ packets: UnsafeMutableBufferPointer<Packet>, to token: UInt64, of table: PortTable) -> Int {
         guard let endpoint = table.endpoint(token) else { return 0 }
-        return endpoint.isTap
-            ? unsafe write(packets, endpoint.descriptor) : unsafe send(packets, endpoint.descriptor)
+        switch endpoint.kind {
+        case .tap: return unsafe write(packets, endpoint.descriptor)
+        case .packetSocket: return unsafe send(packets, endpoint.descriptor)
+        case .xdp:
+            guard let queues = table.queues(token) else { return 0 }
+            return unsafe transmit(packets, queues, packetSocket: endpoint.descriptor)
+        }
     }
 
     /// To a packet socket.
-    private func send(_ packets: UnsafeMutableBufferPointer<Packet>, _ descriptor: Int32) -> Int {
+    func send(_ packets: UnsafeMutableBufferPointer<Packet>, _ descriptor: Int32) -> Int {
         var taken = 0
         var next = 0
         var retries = Self.retries

@@ -9,9 +9,9 @@ import Testing
         // Never looked into: the table only keeps it.
         var place = 0
         let reference = unsafe withUnsafeMutableBytes(of: &place) { unsafe PortReference($0.baseAddress!) }
-        let first = table.open(PortTable.Endpoint(descriptor: 7, isTap: false), at: 3)
+        let first = table.open(PortTable.Endpoint(descriptor: 7, kind: .packetSocket), at: 3)
         #expect(first != PortWorker.controlToken)
-        #expect(table.endpoint(first) == PortTable.Endpoint(descriptor: 7, isTap: false))
+        #expect(table.endpoint(first) == PortTable.Endpoint(descriptor: 7, kind: .packetSocket))
         #expect(table.receiver(first) == nil)
         table.setReceiver(reference, ring: nil, first)
         #expect(table.receiver(first) != nil)
@@ -22,10 +22,10 @@ import Testing
 
         table.close(first)
         #expect(table.endpoint(first) == nil)
-        let second = table.open(PortTable.Endpoint(descriptor: 8, isTap: true), at: 3)
+        let second = table.open(PortTable.Endpoint(descriptor: 8, kind: .tap), at: 3)
         #expect(second != first)
         #expect(table.endpoint(first) == nil)
-        #expect(table.endpoint(second) == PortTable.Endpoint(descriptor: 8, isTap: true))
+        #expect(table.endpoint(second) == PortTable.Endpoint(descriptor: 8, kind: .tap))
         #expect(table.receiveErrors(second) == 0)
         table.setReceiver(reference, ring: nil, second)
         #expect(table.receiver(first) == nil)
@@ -39,7 +39,7 @@ import Testing
             table.countReceiveErrors(1, token)
             table.clearReceiver(token)
         }
-        let last = table.open(PortTable.Endpoint(descriptor: 1, isTap: false), at: PortTable.capacity - 1)
+        let last = table.open(PortTable.Endpoint(descriptor: 1, kind: .packetSocket), at: PortTable.capacity - 1)
         #expect(table.endpoint(last) != nil)
     }
 }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import HostPorts
+import LearningBridge
 import Testing
 
 @testable import martlet
@@ -54,6 +56,39 @@ import Testing
             ], as: UpCommand.self)
         #expect(up.bridge == "br0" && up.ports == ["eth0", "eth1"] && up.pattern == "vnet*" && up.noSocket && up.json)
         #expect(up.age == 60 && up.idle == 0.5 && up.options.workers == 3)
+    }
+
+    @Test func takesRulesForXDP() throws {
+        let run = try parse(
+            ["run", "--xdp", "eth0", "--xdp", "vnet*=native", "--xdp", "v?=zerocopy"], as: RunCommand.self)
+        func choice(_ name: String) -> XDPChoice { XDPRule.choice(for: name, of: run.options.xdp) }
+        #expect(choice("eth0") == .best)
+        #expect(choice("vnet7") == .only(.native))
+        #expect(choice("v1") == .only(.zerocopy))
+        #expect(choice("eth1") == XDPChoice.none)
+        // A name may have an equals sign; the first rule that matches counts.
+        let up = try parse(["up", "br0", "--xdp", "a=b=generic", "--xdp", "a*"], as: UpCommand.self)
+        #expect(XDPRule.choice(for: "a=b", of: up.options.xdp) == .only(.generic))
+        #expect(XDPRule.choice(for: "a", of: up.options.xdp) == .best)
+        for wrong in ["", "=native", "eth0=", "eth0=fast", "eth0=Native"] {
+            #expect(status(["run", "--xdp", wrong]) == 64, "\(wrong)")
+        }
+    }
+
+    @Test func saysWhatBecameOfXDP() {
+        let native = XDPOutcome(name: "p1", mode: .native, queues: 1)
+        let generic = XDPOutcome(name: "p1", mode: .generic, queues: 4, reason: "it is old")
+        let none = XDPOutcome(name: "p1", mode: nil, queues: 0, reason: "it is \"old\"")
+        let text = XDPLines(json: false), json = XDPLines(json: true)
+        #expect(text.line(native) == "martlet: p1 is an AF_XDP port: native, 1 queue")
+        #expect(
+            text.line(generic)
+                == "martlet: p1 is an AF_XDP port: generic, 4 queues; it is not native because it is old")
+        #expect(text.line(none) == "martlet: p1 is a packet socket and no AF_XDP port: it is \"old\"")
+        #expect(json.line(native) == #"{"event":"xdp","mode":"native","port":"p1","queues":1}"#)
+        #expect(
+            json.line(none)
+                == #"{"event":"xdp","mode":null,"port":"p1","queues":0,"reason":"it is \"old\""}"#)
     }
 
     @Test func servesStatisticsBesideTheUsualSocketOrWhereItIsTold() throws {

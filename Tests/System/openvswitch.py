@@ -40,9 +40,10 @@ ALLOWED_WITH_NETDEV = [
 class OpenvSwitch:
     """ovsdb-server, ovs-vswitchd and Martlet in a world's namespace `sw`, with directories of their own."""
 
-    def __init__(self, world, netdev=NETDEV):
+    def __init__(self, world, netdev=NETDEV, arguments=()):
         self.world = world
         self.netdev = netdev
+        self.arguments = arguments  # of `martlet run`
         self.directory = os.path.join(world.directory, "openvswitch")
         os.mkdir(self.directory)
         self.log_path = os.path.join(self.directory, "ovs-vswitchd.log")
@@ -63,7 +64,7 @@ class OpenvSwitch:
         wait_until("ovsdb-server listens", lambda: self.alive(self.ovsdb)
                    and self.vsctl("--no-wait", "init", check=False).returncode == 0)
         if not self.netdev:
-            self.martlet = self.world.daemon("run")
+            self.martlet = self.world.daemon("run", *self.arguments)
         self.start_vswitchd()
         return self
 

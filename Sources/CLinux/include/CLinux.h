@@ -15,5 +15,6 @@
 #include "CLinuxSocket.h"
 #include "CLinuxThread.h"
 #include "CLinuxTun.h"
+#include "CLinuxXDP.h"
 
 #endif

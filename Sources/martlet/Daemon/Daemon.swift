@@ -14,15 +14,17 @@ final class Daemon {
     private var legacyDoor: LegacyDoor?
     private var isStopped = false
 
-    /// - Parameter workers: threads that forward packets; nil for one on each processor, but two at most.
-    init(workers: Int?) throws(CommandError) {
+    /// - Parameters:
+    ///   - workers: threads that forward packets; nil for one on each processor, but two at most.
+    ///   - xdp: which interfaces shall be AF_XDP ports.
+    init(workers: Int?, xdp: XDPOptions) throws(CommandError) {
         guard Host.mayAttachInterfaces else {
             throw CommandError(
                 "a datapath needs root (CAP_NET_ADMIN and CAP_NET_RAW)", advice: "start it with sudo")
         }
         let count = workers ?? min(max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1), 2)
         do {
-            host = try LinuxPorts(workers: count)
+            host = try LinuxPorts(workers: count, xdp: xdp)
             sw = Switch(provider: host, maximumThreads: count)
             device = Device(sw)
             try host.attach(to: sw)

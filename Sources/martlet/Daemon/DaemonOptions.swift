@@ -1,5 +1,6 @@
 import ArgumentParser
 import Doors
+import HostPorts
 
 /// The options of a process that holds the datapath.
 struct DaemonOptions: ParsableArguments {
@@ -32,6 +33,18 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Threads that forward packets.", valueName: "n"))
     var workers: Int?
 
+    @Option(
+        name: .customLong("xdp"),
+        help: ArgumentHelp(
+            "Take an interface's frames through AF_XDP; may be given several times.",
+            discussion: """
+                The interface may be a pattern as for martlet up --match; the first that matches a port counts. The mode \
+                is native, generic or zerocopy, and an interface that cannot do it is refused. Without a mode it is the \
+                best that works; a line says which.
+                """,
+            valueName: "interface[=mode]"))
+    var xdp: [XDPRule] = []
+
     /// At most as many as the switch has counters for.
     static let maximumWorkers = 60
 
@@ -42,6 +55,15 @@ struct DaemonOptions: ParsableArguments {
         guard legacySocket == nil || !noLegacySocket else {
             throw ValidationError("--legacy-socket and --no-legacy-socket do not go together.")
         }
+    }
+
+    /// Which interfaces shall be AF_XDP ports; what becomes of them is printed.
+    func xdpOptions(json: Bool = false) -> XDPOptions {
+        guard !xdp.isEmpty else { return XDPOptions() }
+        let lines = XDPLines(json: json)
+        return XDPOptions(
+            choice: { [xdp] name in XDPRule.choice(for: name, of: xdp) },
+            report: { try? DescriptorOutput.standard.writeLine(lines.line($0)) })
     }
 
     /// Where the legacy device is to be served beside a datapath at `path`; nil for nowhere.

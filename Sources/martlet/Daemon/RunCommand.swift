@@ -21,7 +21,7 @@ struct RunCommand: AsyncParsableCommand {
         let doorOptions = try options.doorOptions()
         let path = Host.socketPath(options.socket)
         let legacyPath = try options.legacyPath(beside: path)
-        let daemon = try Daemon(workers: options.workers)
+        let daemon = try Daemon(workers: options.workers, xdp: options.xdpOptions())
         defer { daemon.stop() }
         try daemon.openDoor(path: path, legacyPath: legacyPath, options: doorOptions)
         // Without a reader of its line the datapath is as useful.

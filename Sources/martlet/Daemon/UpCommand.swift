@@ -56,7 +56,7 @@ struct UpCommand: AsyncParsableCommand {
         let doorOptions = try options.doorOptions()
         let path = Host.socketPath(options.socket)
         let legacyPath = try options.legacyPath(beside: path)
-        let daemon = try Daemon(workers: options.workers)
+        let daemon = try Daemon(workers: options.workers, xdp: options.xdpOptions(json: json))
         let raised = RaisedInterfaces()
         defer {
             raised.lower()
