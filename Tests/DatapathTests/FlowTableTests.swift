@@ -124,6 +124,7 @@ import Testing
     /// are and whatever words follow: a look-up does not walk over all of them.
     @Test(arguments: [0, 1, 3, 6])
     func flowsThatDifferInFewBitsLieApart(wordsBehind: Int) {
+        let factors = HashFactors()
         for shift in stride(from: 0, through: 48, by: 4) {
             var mask = FlowMask()
             for word in 0...(2 + wordsBehind) { mask.words[word] = .max }
@@ -134,7 +135,7 @@ import Testing
             for value in 0..<UInt64(capacity) {
                 var key = FlowKey()
                 key.words[2] = value << UInt64(shift)
-                let hash = unsafe key.withWords { (key: UnsafePointer<UInt64>) in unsafe words.hash(of: key) }
+                let hash = unsafe key.withWords { unsafe words.hash(of: $0, factors.words) }
                 places[Int(hash) & (capacity - 1)] += 1
             }
             // Thrown at random, 63 % of the places are taken, and hardly ever eight keys share one.
