@@ -173,6 +173,7 @@ struct MaskWords {
         }
         // A bit of a product reaches only those above it; slots are chosen by the lower bits.
         sum = (sum ^ sum &>> 32) &* 0xff51_afd7_ed55_8ccd
+        sum = (sum ^ sum &>> 33) &* 0xc4ce_b9fe_1a85_ec53
         let folded = UInt32(truncatingIfNeeded: sum &>> 32)
         return folded == 0 ? 1 : folded
     }

@@ -35,7 +35,7 @@ public final class LinuxPorts: PortProvider {
         var ifindex: Int32
         /// The worker it is received by, from `start` to `stop`.
         var worker: PortWorker?
-        /// The same for the queues of an AF_XDP port.
+        /// The same for the queues of an AF_XDP port, and the other sockets of a packet-socket port.
         var queueWorkers: [PortWorker] = []
     }
 
@@ -133,20 +133,28 @@ public final class LinuxPorts: PortProvider {
             let slot = PortTable.index(device.token)
             guard var open = state.ports[slot], open.token == device.token, open.worker == nil else { return }
             let worker = workers[state.nextWorker % workers.count]
-            var ring: PacketRing.Reader?
+            var lanes: PortTable.Lanes?
             switch open.device {
             case .interface(let interface):
                 interface.beginReceiving()
-                ring = interface.ring
+                lanes = interface.lanes
             case .xdp(let interface):
                 interface.beginReceiving()
-                ring = interface.port.ring
+                lanes = interface.port.lanes
             case .tap: break
             }
-            table.setReceiver(port, ring: ring, device.token)
+            table.setReceiver(port, lanes: lanes, device.token)
             // It fails only if the system has no memory for one more; the port then transmits and does not receive.
             try? worker.add(open.device.descriptor, token: device.token)
             open.worker = worker
+            if case .interface(let interface) = open.device {
+                for (index, descriptor) in interface.descriptors.enumerated().dropFirst() {
+                    let worker = workers[(state.nextWorker + index) % workers.count]
+                    try? worker.add(descriptor, token: PortTable.token(device.token, source: index))
+                    open.queueWorkers.append(worker)
+                }
+                state.nextWorker += interface.descriptors.count - 1
+            }
             if case .xdp(let interface) = open.device {
                 // The first queue has the worker of the packet socket, so that what comes by both stays in order.
                 for (queue, socket) in interface.sockets.enumerated() {
@@ -225,8 +233,13 @@ public final class LinuxPorts: PortProvider {
         guard let worker = port.worker else { return }
         table.clearReceiver(port.token)
         worker.remove(port.device.descriptor)
-        guard case .xdp(let interface) = port.device else { return }
-        for (socket, worker) in zip(interface.sockets, port.queueWorkers) { worker.remove(socket.descriptor.raw) }
+        let others: [Int32] =
+            switch port.device {
+            case .interface(let interface): Array(interface.descriptors.dropFirst())
+            case .xdp(let interface): interface.sockets.map { $0.descriptor.raw }
+            case .tap: []
+            }
+        for (descriptor, worker) in zip(others, port.queueWorkers) { worker.remove(descriptor) }
     }
 
     private func attach(
@@ -240,7 +253,10 @@ public final class LinuxPorts: PortProvider {
             case .tap: throw PortError(errno: EINVAL, message: "\(request.name) is an internal port itself")
             }
         }
-        let port = try PacketSocketPort(link, name: request.name)
+        // An interface with several receive queues is one for several processors.
+        let queues = XDPPort.queues("rx", of: request.name)
+        let sockets = xdp.wants(request.name) ? 1 : min(queues, workers.count)
+        let port = try PacketSocketPort(link, name: request.name, sockets: sockets)
         guard let interface = try xdp.attach(port, link) else { return (.interface(port), link) }
         return (.xdp(interface), link)
     }

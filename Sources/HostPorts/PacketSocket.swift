@@ -4,7 +4,7 @@ import LinuxSystem
 
 /// A raw packet socket of one interface (`AF_PACKET`), with a virtio-net header in front of each frame in both
 /// directions.
-struct PacketSocket: ~Copyable, Sendable {
+final class PacketSocket: Sendable {
     let descriptor: Descriptor
     /// Where frames that were received lie; nil if they wait in the socket's queue.
     let ring: PacketRing?
@@ -50,6 +50,39 @@ struct PacketSocket: ~Copyable, Sendable {
     /// Begins to receive the frames of every protocol.
     func beginReceiving() throws(LinuxError) {
         try Self.bind(descriptor, ifindex, protocol: UInt16(ETH_P_ALL))
+    }
+
+    /// Shares the frames of the interface with other sockets: each flow's go to one of them (`PACKET_FANOUT_HASH`). The
+    /// socket must be receiving.
+    /// - Parameter group: the number of the others' group; nil for a new one.
+    /// - Returns: the number of the group.
+    @discardableResult
+    func share(group: UInt16?) throws(LinuxError) -> UInt16 {
+        let kind = UInt32(PACKET_FANOUT_HASH) | (group == nil ? UInt32(PACKET_FANOUT_FLAG_UNIQUEID) : 0)
+        try descriptor.setOption(
+            SOL_PACKET, PACKET_FANOUT, to: UInt32(group ?? 0) | kind << 16, "cannot spread frames over workers")
+        var value: UInt32 = 0
+        var length = socklen_t(MemoryLayout<UInt32>.size)
+        try Syscall.call("getsockopt", "cannot spread frames over workers") {
+            // The kernel writes at most `length` bytes.
+            unsafe getsockopt(descriptor.raw, SOL_PACKET, PACKET_FANOUT, &value, &length)
+        }
+        return UInt16(truncatingIfNeeded: value)
+    }
+
+    /// Begins to receive what a group of sockets leaves to this one.
+    func beginReceiving(inGroup group: UInt16) throws(LinuxError) {
+        // Until it is in the group it would get every frame, of which the others have had theirs.
+        var nothing = sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0)
+        try unsafe withUnsafeMutablePointer(to: &nothing) { (filter) throws(LinuxError) in
+            // The kernel copies the filter during the call.
+            let program = unsafe sock_fprog(len: 1, filter: filter)
+            try unsafe descriptor.setOption(
+                SOL_SOCKET, SO_ATTACH_FILTER, to: program, "cannot spread frames over workers")
+        }
+        try beginReceiving()
+        try share(group: group)
+        try descriptor.setOption(SOL_SOCKET, SO_DETACH_FILTER, to: Int32(0), "cannot spread frames over workers")
     }
 
     /// Frames the kernel had to drop since the last call because the socket's buffer was full (`PACKET_STATISTICS`).

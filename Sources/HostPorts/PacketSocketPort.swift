@@ -11,13 +11,17 @@ final class PacketSocketPort: Sendable {
     let name: String
     let ifindex: Int32
     private let guarding: IngressGuard
-    private let socket: PacketSocket
+    /// One for each worker that receives from it; all transmitting is done through the first.
+    private let sockets: [PacketSocket]
+    /// Where its frames come, for the packet threads: one for each socket.
+    let lanes: PortTable.Lanes
     private let dropped = Atomic<UInt64>(0)
 
     /// Attaches the interface.
+    /// - Parameter sockets: over how many sockets its frames are spread, if the kernel can.
     /// - Throws: `EINVAL` if it is no Ethernet interface, `EBUSY` if someone else has its frames, `EOPNOTSUPP` if the
     ///   kernel is too old, and the errors of the calls.
-    init(_ link: Link, name: String) throws(PortError) {
+    init(_ link: Link, name: String, sockets count: Int = 1) throws(PortError) {
         if link.isLoopback {
             throw PortError(errno: EINVAL, message: "\(name) is a loopback interface and cannot be a port")
         }
@@ -29,25 +33,36 @@ final class PacketSocketPort: Sendable {
         }
         let guarding = try IngressGuard(name: name, ifindex: link.ifindex)
         do {
-            let socket = try PacketSocket(ifindex: link.ifindex)
-            try socket.makePromiscuous()
-            self.socket = socket
+            let first = try PacketSocket(ifindex: link.ifindex)
+            try first.makePromiscuous()
+            var sockets = [first]
+            for _ in 1..<max(count, 1) { sockets.append(try PacketSocket(ifindex: link.ifindex)) }
+            self.sockets = sockets
         } catch { throw PortError(error) }
+        lanes = PortTable.Lanes(
+            sockets.map { PortTable.Lane(descriptor: $0.descriptor.raw, ring: $0.ring?.reader) })
         self.guarding = guarding
         self.name = name
         ifindex = link.ifindex
     }
 
-    var descriptor: Int32 { socket.descriptor.raw }
+    deinit { lanes.free() }
 
-    /// Takes received frames out of the socket's ring, as long as the port is open; nil without a ring.
-    var ring: PacketRing.Reader? { socket.ring?.reader }
+    var descriptor: Int32 { sockets[0].descriptor.raw }
 
-    /// Begins to queue frames for the receiver. If the interface has just gone there are none.
-    func beginReceiving() { try? socket.beginReceiving() }
+    /// The descriptors of all sockets, the first one's first.
+    var descriptors: [Int32] { sockets.map { $0.descriptor.raw } }
 
-    /// Frames dropped so far because the receiver was too slow.
+    /// Begins to queue frames for the receivers. If the interface has just gone there are none. Where the kernel cannot
+    /// spread them, all come to the first socket.
+    func beginReceiving() {
+        try? sockets[0].beginReceiving()
+        guard sockets.count > 1, let group = try? sockets[0].share(group: nil) else { return }
+        for socket in sockets.dropFirst() { try? socket.beginReceiving(inGroup: group) }
+    }
+
+    /// Frames dropped so far because the receivers were too slow.
     func receiveDropped() -> UInt64 {
-        dropped.wrappingAdd(socket.takeDropped(), ordering: .relaxed).newValue
+        dropped.wrappingAdd(sockets.reduce(0) { $0 &+ $1.takeDropped() }, ordering: .relaxed).newValue
     }
 }

@@ -26,8 +26,34 @@ final class PortTable: @unchecked Sendable {
         let receiveErrors = Atomic<UInt64>(0)
         /// Where the frames belong. Written before `receiving` is set and after the worker let go of the port.
         var port: PortReference?
-        /// Where the frames lie; nil if they wait in the socket's queue. Written as `port` is.
+        /// Where the frames of packet sockets come. Written as `port` is.
+        var lanes: Lanes?
+    }
+
+    /// A packet socket that frames come to.
+    struct Lane: BitwiseCopyable {
+        var descriptor: Int32
+        /// Where they lie; nil if they wait in the socket's queue.
         var ring: PacketRing.Reader?
+    }
+
+    /// The packet sockets of a port; they are the port's, which lives until no packet thread uses it.
+    @safe
+    struct Lanes: BitwiseCopyable, @unchecked Sendable {
+        let count: Int
+        private let memory: UnsafeMutablePointer<Lane>
+
+        init(_ lanes: [Lane]) {
+            count = lanes.count
+            unsafe memory = .allocate(capacity: max(lanes.count, 1))
+            for index in lanes.indices { unsafe (memory + index).initialize(to: lanes[index]) }
+        }
+
+        func free() { unsafe memory.deallocate() }
+
+        /// The lane of this number, or nil.
+        @inline(__always)
+        subscript(index: Int) -> Lane? { index >= 0 && index < count ? unsafe memory[index] : nil }
     }
 
     /// A device as the packet threads use it.
@@ -91,14 +117,15 @@ final class PortTable: @unchecked Sendable {
         return unsafe slots[index].port
     }
 
-    /// The ring of a device whose frames are received.
+    /// The packet socket that a token names, of a device whose frames are received.
     @inline(__always)
-    func ring(_ token: UInt64) -> PacketRing.Reader? {
+    func lane(_ token: UInt64) -> Lane? {
         let index = Self.index(token)
         guard index < Self.capacity else { return nil }
         // As `port`.
         guard unsafe slots[index].receiving.load(ordering: .acquiring) == Self.generation(token) else { return nil }
-        return unsafe slots[index].ring
+        guard let lanes = unsafe slots[index].lanes else { return nil }
+        return lanes[Self.source(token)]
     }
 
     /// Counts frames that came in on a device and could not be taken.
@@ -131,11 +158,11 @@ final class PortTable: @unchecked Sendable {
         unsafe slots[index].device.store(Self.word(generation: next, .none), ordering: .releasing)
     }
 
-    func setReceiver(_ port: PortReference, ring: PacketRing.Reader?, _ token: UInt64) {
+    func setReceiver(_ port: PortReference, lanes: Lanes?, _ token: UInt64) {
         let index = Self.index(token)
         guard index < Self.capacity else { return }
         unsafe slots[index].port = port
-        unsafe slots[index].ring = ring
+        unsafe slots[index].lanes = lanes
         unsafe slots[index].receiving.store(Self.generation(token), ordering: .releasing)
     }
 
@@ -154,10 +181,13 @@ final class PortTable: @unchecked Sendable {
     }
 
     static func index(_ token: UInt64) -> Int { Int(token & 0xffff) }
-    /// Which of a port's descriptors frames wait at: 0 for its own, else an AF_XDP queue's number and one.
+    /// Which of a port's descriptors frames wait at: 0 for its own; else, of a packet-socket port, the number of another
+    /// socket, and of an AF_XDP port a queue's number and one.
     static func source(_ token: UInt64) -> Int { Int(token >> 16 & 0xffff) }
     /// The token under which a worker waits at an AF_XDP queue's socket.
-    static func token(_ token: UInt64, queue: Int) -> UInt64 { token | UInt64(queue + 1) << 16 }
+    static func token(_ token: UInt64, queue: Int) -> UInt64 { self.token(token, source: queue + 1) }
+    /// The token under which a worker waits at another of a port's descriptors.
+    static func token(_ token: UInt64, source: Int) -> UInt64 { token | UInt64(source) << 16 }
     static func generation(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token >> 32) }
 
     fileprivate static func word(generation: UInt32, _ endpoint: Endpoint) -> UInt64 {

@@ -44,11 +44,12 @@ struct Receiver: ~Copyable {
             takeFrames(token, for: port, processor)
             return true
         case .packetSocket, .xdp:
-            guard let ring = table.ring(token) else {
+            guard let lane = table.lane(token) else { return true }
+            guard let ring = lane.ring else {
                 guard count > 0 else { return true }  // the batch is full; the poller will say it again
-                return receiveMessages(endpoint.descriptor, most: count, token, for: port, processor) != -Int(EBADF)
+                return receiveMessages(lane.descriptor, most: count, token, for: port, processor) != -Int(EBADF)
             }
-            return takeFrames(ring, endpoint.descriptor, token, for: port, processor)
+            return takeFrames(ring, lane.descriptor, token, for: port, processor)
         }
     }
 

@@ -17,6 +17,11 @@ public struct XDPOptions: Sendable {
         self.report = report
     }
 
+    /// Whether an interface of this name shall be one.
+    func wants(_ name: String) -> Bool {
+        if case .none = choice(name) { false } else { true }
+    }
+
     /// Makes an AF_XDP port of a packet-socket port, if it shall be one.
     /// - Returns: nil if it is to remain what it is.
     /// - Throws: why it cannot be in the mode that was asked for.

@@ -78,7 +78,7 @@ final class XDPPort: Sendable {
 
     /// Number of an interface's queues that a socket can have.
     /// - Parameter direction: `rx` or `tx`.
-    private static func queues(_ direction: String, of name: String) -> Int {
+    static func queues(_ direction: String, of name: String) -> Int {
         var count = 0
         // The path is NUL-terminated text, read during the call.
         while unsafe access("/sys/class/net/\(name)/queues/\(direction)-\(count)", F_OK) == 0, count < maximumQueues {

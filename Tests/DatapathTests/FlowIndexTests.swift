@@ -293,6 +293,8 @@ extension FlowCache {
         in datapath: UnsafeMutablePointer<DatapathEntry>, reader: Int
     ) -> UnsafeMutablePointer<FlowEntry>? {
         if let flow = unsafe candidate(hash), unsafe flow.pointee.isIn(datapath) && flow.pointee.matches(key, options) {
+            unsafe datapath.pointee.counters[reader].cacheHit.add(1)
+            unsafe datapath.pointee.counters[reader].maskHit.add(1)
             return unsafe flow
         }
         return unsafe search(key, options, hash: hash, in: datapath, reader: reader)

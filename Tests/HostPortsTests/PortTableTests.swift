@@ -13,7 +13,7 @@ import Testing
         #expect(first != PortWorker.controlToken)
         #expect(table.endpoint(first) == PortTable.Endpoint(descriptor: 7, kind: .packetSocket))
         #expect(table.receiver(first) == nil)
-        table.setReceiver(reference, ring: nil, first)
+        table.setReceiver(reference, lanes: nil, first)
         #expect(table.receiver(first) != nil)
         table.countReceiveErrors(2, first)
         #expect(table.receiveErrors(first) == 2)
@@ -27,7 +27,7 @@ import Testing
         #expect(table.endpoint(first) == nil)
         #expect(table.endpoint(second) == PortTable.Endpoint(descriptor: 8, kind: .tap))
         #expect(table.receiveErrors(second) == 0)
-        table.setReceiver(reference, ring: nil, second)
+        table.setReceiver(reference, lanes: nil, second)
         #expect(table.receiver(first) == nil)
     }
 

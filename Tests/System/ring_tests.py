@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from hosts import World, wait_until
+from hosts import World, run, wait_until
 from wire import Wire
 
 ETHER_TYPE = bytes.fromhex("88b5")
@@ -116,3 +116,62 @@ class Ring(unittest.TestCase):
         self.sender.send(*[self.frame(number, 64) for number in range(1000)])
         self.receiver.take(1000)
         self.idle()
+
+
+class Spread(unittest.TestCase):
+    """An interface with several receive queues is received from by several workers."""
+
+    def test_flows_are_spread_and_each_keeps_its_order(self):
+        world = World()
+        self.addCleanup(world.close)
+        for number in (1, 2):
+            host, name = f"h{number}", f"p{number}"
+            world.add(host)
+            run("ip", "link", "add", "eth0", "netns", f"{world.id}-{host}", "type", "veth",
+                "peer", "name", name, "numrxqueues", "4", "numtxqueues", "4", "netns", f"{world.id}-sw")
+            world.inside(host, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+            world.inside("sw", "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+            world.inside(host, "ip", "link", "set", "eth0", "up")
+            world.inside("sw", "ip", "link", "set", name, "up")
+            world.inside("sw", "ethtool", "-L", name, "rx", "4")
+        daemon = world.daemon("run", "--workers", "2")
+        world.dpctl("add-dp", "dp0")
+        world.dpctl("add-if", "dp0", "p1", "p2")
+        # That the sender's flows differ shows in their ports.
+        world.dpctl("add-flow", "dp0", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "2")
+        sender, receiver = Wire(f"{world.id}-h1", "eth0"), Wire(f"{world.id}-h2", "eth0")
+        self.addCleanup(sender.close)
+        self.addCleanup(receiver.close)
+        before = self.worker_seconds(daemon.pid)
+        flows, rounds = 64, 500
+        last = {flow: -1 for flow in range(flows)}
+        for begin in range(0, rounds, 10):
+            for number in range(begin, begin + 10):
+                sender.send(*[self.datagram(flow, number) for flow in range(flows)])
+            for frame in receiver.take(10 * flows):
+                flow, number = int.from_bytes(frame[34:36], "big") - 1000, int.from_bytes(frame[42:46], "big")
+                self.assertEqual(number, last[flow] + 1, f"flow {flow}")
+                last[flow] = number
+        # None comes twice.
+        self.assertEqual(receiver.receive_all(), [])
+        used = [after - start for after, start in zip(self.worker_seconds(daemon.pid), before)]
+        self.assertEqual(len(used), 2)
+        self.assertGreater(min(used), 0.1 * max(used), f"one worker did nearly all: {used}")
+
+    @staticmethod
+    def datagram(flow, number):
+        udp = (1000 + flow).to_bytes(2, "big") + bytes.fromhex("0007 001a 0000") + number.to_bytes(4, "big") + bytes(14)
+        ip = bytes.fromhex("4500 002e 0000 0000 4011 0000 0a4e0001 0a4e0002")
+        return bytes.fromhex("020000000002 020000000001 0800") + ip + udp
+
+    @staticmethod
+    def worker_seconds(pid):
+        """Processor time of each worker."""
+        seconds = []
+        for task in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+            with open(f"/proc/{pid}/task/{task}/comm") as file:
+                if not file.read().startswith("martlet-port"):
+                    continue
+            with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+                seconds.append(int(file.read().split()[0]) / 1e9)
+        return seconds
