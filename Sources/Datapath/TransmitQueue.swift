@@ -24,6 +24,9 @@ struct TransmitQueue: ~Copyable {
     private let run: UnsafeMutablePointer<Packet>
     private var recordCount = 0
     private var destinationCount = 0
+    /// The port that the last packet was added for, and its place; nil for an empty queue.
+    private var lastPort: UnsafeMutablePointer<PortEntry>?
+    private var lastPlace = 0
     /// Raised with every flush: tells which entries of `PortCounters.batchPlace` are of this batch, and which packets
     /// are still queued. Never 0.
     private(set) var batch: UInt64 = 1
@@ -51,20 +54,29 @@ struct TransmitQueue: ~Copyable {
         let record = Int32(truncatingIfNeeded: recordCount)
         unsafe (records + recordCount).initialize(to: Record(packet: packet, next: -1))
         recordCount &+= 1
+        if unsafe port == lastPort { return add(record, to: lastPlace) }
+        unsafe lastPort = port
         // The port remembers, for each reader, its place in the current batch.
         let place = unsafe port.pointee.counters[reader].batchPlace.current
         if place &>> 16 == batch {
-            let index = Int(truncatingIfNeeded: place & 0xffff)
-            unsafe records[Int(destinations[index].last)].next = record
-            unsafe destinations[index].last = record
-            unsafe destinations[index].count &+= 1
+            lastPlace = Int(truncatingIfNeeded: place & 0xffff)
+            add(record, to: lastPlace)
         } else {
+            lastPlace = destinationCount
             unsafe (destinations + destinationCount).initialize(
                 to: Destination(port: port, first: record, last: record, count: 1))
             unsafe port.pointee.counters[reader].batchPlace.set(
                 batch &<< 16 | UInt64(truncatingIfNeeded: destinationCount))
             destinationCount &+= 1
         }
+    }
+
+    /// Adds a record to those of a destination, which has one already.
+    @inline(__always)
+    private func add(_ record: Int32, to place: Int) {
+        unsafe records[Int(destinations[place].last)].next = record
+        unsafe destinations[place].last = record
+        unsafe destinations[place].count &+= 1
     }
 
     /// Gives every destination its packets, counts what it did not take, and empties the queue.
@@ -89,6 +101,7 @@ struct TransmitQueue: ~Copyable {
         }
         recordCount = 0
         destinationCount = 0
+        unsafe lastPort = nil
         batch &+= 1
     }
 }

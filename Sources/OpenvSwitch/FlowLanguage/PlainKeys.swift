@@ -31,14 +31,16 @@ struct PlainKeys: @unchecked Sendable {
         var isHostOrder: Bool
         var isMaskBound: Bool
         var isPromoted: Bool
+        /// Not every value is permitted.
+        var isBounded: Bool
         var size: UInt8
         /// How far eight bytes are shifted so that the field's remain.
         var unused: UInt8
+        var least: UInt32
+        /// Of the largest value from the least.
+        var range: UInt32
         /// The field's bits in its word.
         var bits: UInt64
-        var least: UInt64
-        /// Of the largest value from the least.
-        var range: UInt64
     }
 
     /// When a key must have an attribute, in numbers: `KeyDescription.Presence.isDemanded`.
@@ -67,9 +69,10 @@ struct PlainKeys: @unchecked Sendable {
                 to: Field(
                     offset: UInt8(field.offset), word: field.place.word, shift: field.place.shift,
                     isWide: field.size > 8, isHostOrder: field.isHostOrder, isMaskBound: field.isMaskBound,
-                    isPromoted: field.isPromoted, size: UInt8(field.size), unused: UInt8(64 - 8 * min(field.size, 8)),
-                    bits: field.place.ones << UInt64(field.place.shift), least: field.least,
-                    range: field.most - field.least))
+                    isPromoted: field.isPromoted, isBounded: field.least != 0 || field.most != .max,
+                    size: UInt8(field.size), unused: UInt8(64 - 8 * min(field.size, 8)), least: UInt32(field.least),
+                    range: UInt32(clamping: field.most - field.least),
+                    bits: field.place.ones << UInt64(field.place.shift)))
         }
         var demands: [Demand] = []
         for row in wire.rows {
@@ -238,8 +241,8 @@ struct PlainKeys: @unchecked Sendable {
                     value = unsafe Self.number(
                         base + offset, Int(field.pointee.size), isHostOrder: field.pointee.isHostOrder)
                 }
-                if unsafe !isMask || field.pointee.isMaskBound {
-                    guard unsafe value &- field.pointee.least <= field.pointee.range else { return nil }
+                if unsafe field.pointee.isBounded && (!isMask || field.pointee.isMaskBound) {
+                    guard unsafe value &- UInt64(field.pointee.least) <= UInt64(field.pointee.range) else { return nil }
                 }
                 if unsafe isMask && field.pointee.isPromoted { value = .max }
                 let bits = unsafe field.pointee.bits
