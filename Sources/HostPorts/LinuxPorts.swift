@@ -52,6 +52,15 @@ public final class LinuxPorts: PortProvider {
             }
         }
 
+        /// The first descriptor that is received from.
+        var receiving: Int32 {
+            switch self {
+            case .interface(let port): port.descriptors[0]
+            case .xdp(let port): port.port.descriptors[0]
+            case .tap(let port): port.descriptor
+            }
+        }
+
         var kind: PortTable.Endpoint.Kind {
             switch self {
             case .interface: .packetSocket
@@ -145,7 +154,7 @@ public final class LinuxPorts: PortProvider {
             }
             table.setReceiver(port, lanes: lanes, device.token)
             // It fails only if the system has no memory for one more; the port then transmits and does not receive.
-            try? worker.add(open.device.descriptor, token: device.token)
+            try? worker.add(open.device.receiving, token: device.token)
             open.worker = worker
             if case .interface(let interface) = open.device {
                 for (index, descriptor) in interface.descriptors.enumerated().dropFirst() {
@@ -232,7 +241,7 @@ public final class LinuxPorts: PortProvider {
     private func stop(_ port: OpenPort) {
         guard let worker = port.worker else { return }
         table.clearReceiver(port.token)
-        worker.remove(port.device.descriptor)
+        worker.remove(port.device.receiving)
         let others: [Int32] =
             switch port.device {
             case .interface(let interface): Array(interface.descriptors.dropFirst())

@@ -17,7 +17,8 @@ final class PacketSocket: Sendable {
     /// Opens a socket that transmits on an interface and does not receive yet.
     ///
     /// `PACKET_QDISC_BYPASS` stays off: that way a segment is dropped where the interface cannot cut it by itself.
-    init(ifindex: Int32) throws(LinuxError) {
+    /// - Parameter hasRing: whether frames are to be received, over a ring if the kernel gives one.
+    init(ifindex: Int32, hasRing: Bool = false) throws(LinuxError) {
         let descriptor = Descriptor(
             try Syscall.call("socket", "cannot open a packet socket") {
                 socket(AF_PACKET, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
@@ -33,7 +34,7 @@ final class PacketSocket: Sendable {
         try? descriptor.setOption(SOL_SOCKET, SO_RCVBUFFORCE, to: Self.receiveBuffer)
         try? descriptor.setOption(SOL_SOCKET, SO_SNDBUFFORCE, to: Self.sendBuffer)
         try Self.bind(descriptor, ifindex, protocol: 0)
-        ring = PacketRing(descriptor)
+        ring = hasRing ? PacketRing(descriptor) : nil
         self.descriptor = descriptor
         self.ifindex = ifindex
     }

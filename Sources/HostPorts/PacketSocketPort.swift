@@ -11,8 +11,11 @@ final class PacketSocketPort: Sendable {
     let name: String
     let ifindex: Int32
     private let guarding: IngressGuard
-    /// One for each worker that receives from it; all transmitting is done through the first.
+    /// One for each worker that receives from it.
     private let sockets: [PacketSocket]
+    /// For transmitting alone. Whoever waits for a socket to receive is asked about each packet that was transmitted
+    /// through it, too, as the kernel tells that there is room again.
+    private let output: PacketSocket
     /// Where its frames come, for the packet threads: one for each socket.
     let lanes: PortTable.Lanes
     private let dropped = Atomic<UInt64>(0)
@@ -33,10 +36,10 @@ final class PacketSocketPort: Sendable {
         }
         let guarding = try IngressGuard(name: name, ifindex: link.ifindex)
         do {
-            let first = try PacketSocket(ifindex: link.ifindex)
-            try first.makePromiscuous()
-            var sockets = [first]
-            for _ in 1..<max(count, 1) { sockets.append(try PacketSocket(ifindex: link.ifindex)) }
+            output = try PacketSocket(ifindex: link.ifindex)
+            try output.makePromiscuous()
+            var sockets: [PacketSocket] = []
+            for _ in 0..<max(count, 1) { sockets.append(try PacketSocket(ifindex: link.ifindex, hasRing: true)) }
             self.sockets = sockets
         } catch { throw PortError(error) }
         lanes = PortTable.Lanes(
@@ -48,9 +51,10 @@ final class PacketSocketPort: Sendable {
 
     deinit { lanes.free() }
 
-    var descriptor: Int32 { sockets[0].descriptor.raw }
+    /// What is transmitted to.
+    var descriptor: Int32 { output.descriptor.raw }
 
-    /// The descriptors of all sockets, the first one's first.
+    /// What is received from.
     var descriptors: [Int32] { sockets.map { $0.descriptor.raw } }
 
     /// Begins to queue frames for the receivers. If the interface has just gone there are none. Where the kernel cannot

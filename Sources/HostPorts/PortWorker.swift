@@ -120,7 +120,7 @@ final class PortWorker: Sendable {
                     hasBegun = true
                 }
                 if !receiver.receive(from: endpoint, token, for: port, processor) {
-                    Self.remove(endpoint.descriptor, from: poller)
+                    Self.remove(table.lane(token)?.descriptor ?? endpoint.descriptor, from: poller)
                 }
             }
             isBusy = hasBegun
