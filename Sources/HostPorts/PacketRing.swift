@@ -16,11 +16,17 @@ import Synchronization
 /// more.
 final class PacketRing: Sendable {
     let reader: Reader
+    private let size: Int
 
+    /// Bytes of all rings. The kernel does not count them against the process, so that someone must.
+    private static let allRings = Atomic<Int>(0)
+    /// Where there is more than this, further rings are small.
+    private static let generousTotal = 256 << 20
     /// Bytes of a place in the ring, the kernel's header included.
     private static let placeSize = 2048
     /// Frames that wait at most. What the worker sleeps or is kept from its processor must find room here.
     private static let mostPlaces = 2048
+    private static let placesBeyondTotal = 256
     private static let fewestPlaces = 128
     private static let blockSize = 1 << 16
 
@@ -28,7 +34,8 @@ final class PacketRing: Sendable {
     /// header, and not of a protocol.
     /// - Returns: nil if the kernel gives none; frames are received from the socket's queue then.
     init?(_ descriptor: borrowing Descriptor) {
-        var places = Self.mostPlaces
+        let isCrowded = Self.allRings.load(ordering: .relaxed) >= Self.generousTotal
+        var places = isCrowded ? Self.placesBeyondTotal : Self.mostPlaces
         do {
             try descriptor.setOption(SOL_PACKET, PACKET_VERSION, to: Int32(TPACKET_V2.rawValue))
             try descriptor.setOption(SOL_PACKET, PACKET_COPY_THRESH, to: Int32(1))
@@ -43,7 +50,7 @@ final class PacketRing: Sendable {
             guard places > Self.fewestPlaces else { return nil }
             places /= 2
         }
-        let size = places * Self.placeSize
+        size = places * Self.placeSize
         // The kernel keeps the memory as long as the mapping or the socket is there.
         let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.raw, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
@@ -51,10 +58,14 @@ final class PacketRing: Sendable {
             try? descriptor.setOption(SOL_PACKET, PACKET_RX_RING, to: tpacket_req())
             return nil
         }
+        Self.allRings.add(size, ordering: .relaxed)
         reader = unsafe Reader(memory: memory, places: places, placeSize: Self.placeSize)
     }
 
-    deinit { reader.free() }
+    deinit {
+        reader.free()
+        Self.allRings.subtract(size, ordering: .relaxed)
+    }
 
     /// Takes frames out of a ring; one thread at a time. It may be used as long as its ring is there.
     @safe

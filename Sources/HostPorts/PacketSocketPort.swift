@@ -34,13 +34,16 @@ final class PacketSocketPort: Sendable {
         if let master = link.master, master != 0 {
             throw PortError(errno: EBUSY, message: "\(name) belongs to interface \(master) (a bridge or bond)")
         }
-        let guarding = try IngressGuard(name: name, ifindex: link.ifindex)
+        let opening = try ReceivingSockets(ifindex: link.ifindex, count: max(count, 1))
+        let guarding: IngressGuard
+        do { guarding = try IngressGuard(name: name, ifindex: link.ifindex) } catch {
+            _ = try? opening.finish()
+            throw error
+        }
+        sockets = try opening.finish()
         do {
             output = try PacketSocket(ifindex: link.ifindex)
             try output.makePromiscuous()
-            var sockets: [PacketSocket] = []
-            for _ in 0..<max(count, 1) { sockets.append(try PacketSocket(ifindex: link.ifindex, hasRing: true)) }
-            self.sockets = sockets
         } catch { throw PortError(error) }
         lanes = PortTable.Lanes(
             sockets.map { PortTable.Lane(descriptor: $0.descriptor.raw, ring: $0.ring?.reader) })
@@ -68,5 +71,39 @@ final class PacketSocketPort: Sendable {
     /// Frames dropped so far because the receivers were too slow.
     func receiveDropped() -> UInt64 {
         dropped.wrappingAdd(sockets.reduce(0) { $0 &+ $1.takeDropped() }, ordering: .relaxed).newValue
+    }
+}
+
+/// Sockets with rings that are being opened on a thread of their own. For a ring, as for the guard of an interface, the
+/// kernel waits until all its processors have passed through a quiet state; a new host's first frame should not have to
+/// wait for both, one after the other.
+private struct ReceivingSockets {
+    private let thread: PlainThread
+    private let outcome: Outcome
+
+    private final class Outcome: Sendable {
+        let result = Mutex<Result<[PacketSocket], LinuxError>>(.success([]))
+    }
+
+    init(ifindex: Int32, count: Int) throws(PortError) {
+        let outcome = Outcome()
+        self.outcome = outcome
+        do throws(LinuxError) {
+            // A thread is in the network namespace of the one that starts it.
+            thread = try PlainThread(name: "martlet-open") {
+                var sockets: [PacketSocket] = []
+                do throws(LinuxError) {
+                    for _ in 0..<count { sockets.append(try PacketSocket(ifindex: ifindex, hasRing: true)) }
+                    let opened = sockets
+                    outcome.result.withLock { $0 = .success(opened) }
+                } catch { outcome.result.withLock { $0 = .failure(error) } }
+            }
+        } catch { throw PortError(error) }
+    }
+
+    /// The sockets. To be called once.
+    func finish() throws(PortError) -> [PacketSocket] {
+        thread.join()
+        do { return try outcome.result.withLock { $0 }.get() } catch { throw PortError(error) }
     }
 }
