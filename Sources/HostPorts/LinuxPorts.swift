@@ -33,10 +33,8 @@ public final class LinuxPorts: PortProvider {
         var device: Device
         var token: UInt64
         var ifindex: Int32
-        /// The worker it is received by, from `start` to `stop`.
-        var worker: PortWorker?
-        /// The same for the queues of an AF_XDP port, and the other sockets of a packet-socket port.
-        var queueWorkers: [PortWorker] = []
+        /// The workers it is received by, one for each of `Device.receiving`, from `start` to `stop`.
+        var workers: [PortWorker] = []
     }
 
     private enum Device {
@@ -52,13 +50,19 @@ public final class LinuxPorts: PortProvider {
             }
         }
 
-        /// The first descriptor that is received from.
-        var receiving: Int32 {
+        /// What is received from, by `PortTable.source`.
+        var receiving: [Int32] {
             switch self {
-            case .interface(let port): port.descriptors[0]
-            case .xdp(let port): port.port.descriptors[0]
-            case .tap(let port): port.descriptor
+            case .interface(let port): port.descriptors
+            case .xdp(let port): port.port.descriptors + port.sockets.map { $0.descriptor.raw }
+            case .tap(let port): [port.descriptor]
             }
+        }
+
+        /// Which worker after the port's first one receives from a source. The first queue of an AF_XDP port has that of
+        /// the packet socket, so that what comes by both stays in order.
+        func worker(ofSource source: Int) -> Int {
+            if case .xdp = self { max(source - 1, 0) } else { source }
         }
 
         var kind: PortTable.Endpoint.Kind {
@@ -140,8 +144,7 @@ public final class LinuxPorts: PortProvider {
     public func start(_ device: PortDevice, for port: PortReference) {
         state.withLock { state in
             let slot = PortTable.index(device.token)
-            guard var open = state.ports[slot], open.token == device.token, open.worker == nil else { return }
-            let worker = workers[state.nextWorker % workers.count]
+            guard var open = state.ports[slot], open.token == device.token, open.workers.isEmpty else { return }
             var lanes: PortTable.Lanes?
             switch open.device {
             case .interface(let interface):
@@ -153,27 +156,14 @@ public final class LinuxPorts: PortProvider {
             case .tap: break
             }
             table.setReceiver(port, lanes: lanes, device.token)
-            // It fails only if the system has no memory for one more; the port then transmits and does not receive.
-            try? worker.add(open.device.receiving, token: device.token)
-            open.worker = worker
-            if case .interface(let interface) = open.device {
-                for (index, descriptor) in interface.descriptors.enumerated().dropFirst() {
-                    let worker = workers[(state.nextWorker + index) % workers.count]
-                    try? worker.add(descriptor, token: PortTable.token(device.token, source: index))
-                    open.queueWorkers.append(worker)
-                }
-                state.nextWorker += interface.descriptors.count - 1
+            for (source, descriptor) in open.device.receiving.enumerated() {
+                let worker = workers[(state.nextWorker + open.device.worker(ofSource: source)) % workers.count]
+                // It fails only if the system has no memory for one more; the port then transmits and does not receive.
+                try? worker.add(descriptor, token: PortTable.token(device.token, source: source))
+                open.workers.append(worker)
             }
-            if case .xdp(let interface) = open.device {
-                // The first queue has the worker of the packet socket, so that what comes by both stays in order.
-                for (queue, socket) in interface.sockets.enumerated() {
-                    let worker = workers[(state.nextWorker + queue) % workers.count]
-                    try? worker.add(socket.descriptor.raw, token: PortTable.token(device.token, queue: queue))
-                    open.queueWorkers.append(worker)
-                }
-                state.nextWorker += interface.sockets.count - 1
-            }
-            state.nextWorker = (state.nextWorker + 1) % workers.count
+            let used = open.device.worker(ofSource: open.workers.count - 1) + 1
+            state.nextWorker = (state.nextWorker + used) % workers.count
             state.ports[slot] = open
         }
     }
@@ -183,8 +173,7 @@ public final class LinuxPorts: PortProvider {
             let slot = PortTable.index(device.token)
             guard let open = state.ports[slot], open.token == device.token else { return }
             stop(open)
-            state.ports[slot]?.worker = nil
-            state.ports[slot]?.queueWorkers = []
+            state.ports[slot]?.workers = []
         }
     }
 
@@ -239,16 +228,9 @@ public final class LinuxPorts: PortProvider {
     private func waitForTransmitter() { transmitter.withLock { _ in } }
 
     private func stop(_ port: OpenPort) {
-        guard let worker = port.worker else { return }
+        guard !port.workers.isEmpty else { return }
         table.clearReceiver(port.token)
-        worker.remove(port.device.receiving)
-        let others: [Int32] =
-            switch port.device {
-            case .interface(let interface): Array(interface.descriptors.dropFirst())
-            case .xdp(let interface): interface.sockets.map { $0.descriptor.raw }
-            case .tap: []
-            }
-        for (descriptor, worker) in zip(others, port.queueWorkers) { worker.remove(descriptor) }
+        for (descriptor, worker) in zip(port.device.receiving, port.workers) { worker.remove(descriptor) }
     }
 
     private func attach(

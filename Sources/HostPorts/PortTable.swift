@@ -184,8 +184,6 @@ final class PortTable: @unchecked Sendable {
     /// Which of a port's descriptors frames wait at: 0 for its own; else, of a packet-socket port, the number of another
     /// socket, and of an AF_XDP port a queue's number and one.
     static func source(_ token: UInt64) -> Int { Int(token >> 16 & 0xffff) }
-    /// The token under which a worker waits at an AF_XDP queue's socket.
-    static func token(_ token: UInt64, queue: Int) -> UInt64 { self.token(token, source: queue + 1) }
     /// The token under which a worker waits at another of a port's descriptors.
     static func token(_ token: UInt64, source: Int) -> UInt64 { token | UInt64(source) << 16 }
     static func generation(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token >> 32) }
