@@ -48,18 +48,24 @@ import Synchronization
         return rounds.sorted()[rounds.count / 2]
     }
 
+    /// Port A has a flow under each of so many masks, port B one flow for all its packets.
+    static func twoTenants(masks count: Int) throws -> FlowTableBed {
+        let bed = try FlowTableBed()
+        for number in 0..<count {
+            bed.transact(try bed.put(FlowTableBed.exploded(number, port: 1), ufid: UInt64(number), output: 3))
+        }
+        var match = FlowTableBed.udp(0, port: 2)
+        match.mask.ipv4Source = 0xff00_0000
+        match.mask.transportSource = 0
+        bed.transact(try bed.put(match, ufid: 1 << 32, output: 3))
+        return bed
+    }
+
     /// A thread with two ports that always have frames: those of port A match none of its masks.
     static func share() throws {
         print("packets/s of port B in a thread that it shares with port A, whose packets match none of so many masks:")
         for count in [0, 64, 512, 4096, 8192] {
-            let bed = try FlowTableBed()
-            for number in 0..<count {
-                bed.transact(try bed.put(FlowTableBed.exploded(number, port: 1), ufid: UInt64(number), output: 3))
-            }
-            var match = FlowTableBed.udp(0, port: 2)
-            match.mask.ipv4Source = 0xff00_0000
-            match.mask.transportSource = 0
-            bed.transact(try bed.put(match, ufid: 1 << 32, output: 3))
+            let bed = try twoTenants(masks: count)
             let processor = PacketProcessor(bed.sw)
             let attack = FlowTableBed.frame(source: .max, destination: .max, transport: .max)
             let frame = FlowTableBed.frame(source: 0x0a00_0001, destination: 0x0b00_0000, transport: 1)
@@ -93,14 +99,7 @@ import Synchronization
     static func masks() throws {
         print("a packet that is in no cache, from port B with one mask, while port A has so many:")
         for count in [0, 64, 512, 4096, 8192] {
-            let bed = try FlowTableBed()
-            for number in 0..<count {
-                bed.transact(try bed.put(FlowTableBed.exploded(number, port: 1), ufid: UInt64(number), output: 3))
-            }
-            var match = FlowTableBed.udp(0, port: 2)
-            match.mask.ipv4Source = 0xff00_0000
-            match.mask.transportSource = 0
-            bed.transact(try bed.put(match, ufid: 1 << 32, output: 3))
+            let bed = try twoTenants(masks: count)
             let frames = (0..<65_536).map {
                 FlowTableBed.frame(
                     source: 0x0a00_0000 | UInt32($0 &* 40_503 & 0xff_ffff), destination: 0x0b00_0000,
