@@ -48,9 +48,7 @@ def main():
             print("".join(f"{cell:>18}" for cell in cells(what, point)), flush=True)
         print()
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"machine": machine.describe(), **results}, file, indent=1)
-            file.write("\n")
+        machine.write(options.json, results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What measurements were made on, and how lines are printed."""
 
 import datetime
+import json
 import os
 import platform
 import re
@@ -73,3 +74,10 @@ def number(value):
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def write(path, figures):
+    """Writes figures to a file, and what they were measured on."""
+    with open(path, "w") as file:
+        json.dump({"machine": describe(), **figures}, file, indent=1)
+        file.write("\n")

@@ -192,9 +192,7 @@ def main():
         aim = verdict(result)
         print(line + (f"   {aim}" if aim else ""), flush=True)
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"machine": machine.describe(), "cases": list(results.values())}, file, indent=1)
-            file.write("\n")
+        machine.write(options.json, {"cases": list(results.values())})
     if options.update:
         update(results)
     if options.check:

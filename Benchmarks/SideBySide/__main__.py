@@ -11,7 +11,6 @@ Usage: scripts/side-by-side [--rounds N] [--seconds S] [--json FILE] [--only SID
 
 import argparse
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -208,11 +207,8 @@ def main():
         print(f"The generator offers {limit[64]:.3f} Mpps of 64 B and {limit[1500]:.3f} Mpps of 1500 B to a cable whose other end "
               "drops them at once.")
     if options.json:
-        document = {"machine": machine.describe(), "rounds": options.rounds, "seconds": options.seconds,
-                    "generator": limit, "results": results}
-        with open(options.json, "w") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
+        machine.write(options.json, {"rounds": options.rounds, "seconds": options.seconds, "generator": limit,
+                                     "results": results})
 
 
 if __name__ == "__main__":
