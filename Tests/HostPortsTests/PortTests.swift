@@ -373,11 +373,12 @@ struct PortTests {
                 ports.close(sa)  // a stale device is harmless
             }
             try round()
-            let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            let (socketsBefore, programsBefore) = try (TestHost.socketsOfNamespace(), TestHost.programDescriptors())
             for _ in 0..<100 { try round() }
-            let after = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
-            // Other tests may have opened some; a leak would be a hundred.
-            #expect(after < before + 50, "\(before) descriptors before, \(after) after")
+            let (sockets, programs) = try (TestHost.socketsOfNamespace(), TestHost.programDescriptors())
+            #expect(sockets == socketsBefore)
+            // Other tests may have some; a leak would be a hundred.
+            #expect(programs < programsBefore + 50, "\(programsBefore) before, \(programs) after")
             var route = try RouteSocket()
             #expect(try route.link(named: "sa").promiscuity == 0)
         }

@@ -74,6 +74,22 @@ enum TestHost {
         return try run(["ip", "netns", "exec", namespace.name, "python3", "-c", script]).status == 0
     }
 
+    /// Packet and Netlink sockets in the network namespace that this thread has entered.
+    static func socketsOfNamespace() throws -> Int {
+        try ["packet", "netlink"].reduce(0) { sum, table in
+            let text = try String(contentsOfFile: "/proc/thread-self/net/\(table)", encoding: .utf8)
+            return sum + text.split(separator: "\n").count - 1
+        }
+    }
+
+    /// Descriptors of this process that hold BPF programs, or hold them on interfaces.
+    static func programDescriptors() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count {
+            // One that is closed meanwhile is none.
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.contains("bpf") == true
+        }
+    }
+
     /// Waits until a condition holds.
     static func eventually(within seconds: Double = 2, _ condition: () throws -> Bool) rethrows -> Bool {
         let end = Date(timeIntervalSinceNow: seconds)
