@@ -7,7 +7,7 @@ import Testing
 private let a: UInt64 = 0x0200_0000_000a
 private let b: UInt64 = 0x0200_0000_000b
 
-@Suite(.timeLimit(.minutes(1))) struct ExpiryTests {
+@Suite(.timeLimit(.minutes(5))) struct ExpiryTests {
     /// A bridge that looks at its flows all the time, on a clock that stands still.
     private func bench(_ configure: (inout LearningBridge.Configuration) -> Void = { _ in }) throws -> Bench {
         try Bench(interfaces: ["p1", "p2", "p3"], pattern: "p*", expiryInterval: .milliseconds(5), configure)

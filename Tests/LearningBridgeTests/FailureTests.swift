@@ -10,7 +10,7 @@ private let a: UInt64 = 0x0200_0000_000a
 private let b: UInt64 = 0x0200_0000_000b
 private let noMemory = SocketError.refused(RequestError(Errno.noMemory, "the table is full"))
 
-@Suite(.timeLimit(.minutes(1))) struct FailureTests {
+@Suite(.timeLimit(.minutes(5))) struct FailureTests {
     private func run(_ body: (Bench, FaultyDPIF) async throws -> Void) async throws {
         let bench = try Bench(interfaces: ["p1", "p2", "p3"], pattern: "p*", isFaulty: true)
         let faulty = try #require(bench.faulty)

@@ -9,7 +9,7 @@ private let b: UInt64 = 0x0200_0000_000b
 private let c: UInt64 = 0x0200_0000_000c
 private let threePorts = ["p1", "p2", "p3"]
 
-@Suite(.timeLimit(.minutes(1))) struct ForwardingTests {
+@Suite(.timeLimit(.minutes(5))) struct ForwardingTests {
     @Test func learnsAndFloods() async throws {
         let bench = try Bench(interfaces: threePorts, pattern: "p*")
         try await bench.run {

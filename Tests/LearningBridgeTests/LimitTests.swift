@@ -10,7 +10,7 @@ import Testing
 private let a: UInt64 = 0x0200_0000_000a
 private let b: UInt64 = 0x0200_0000_000b
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct LimitTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LimitTests {
     /// Frames from ever new addresses: tables stay within their limits, and the bridge still bridges.
     @Test func stormIsBounded() async throws {
         let bench = try Bench(interfaces: ["p1", "p2", "p3"], pattern: "p*") {

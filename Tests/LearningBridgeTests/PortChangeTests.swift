@@ -8,7 +8,7 @@ import Testing
 private let a: UInt64 = 0x0200_0000_000a
 private let b: UInt64 = 0x0200_0000_000b
 
-@Suite(.timeLimit(.minutes(1))) struct PortChangeTests {
+@Suite(.timeLimit(.minutes(5))) struct PortChangeTests {
     @Test func interfacesComeAndGo() async throws {
         let bench = try Bench(interfaces: ["vm1", "eth0"], pattern: "vm[0-9]")
         try await bench.run {

@@ -38,7 +38,7 @@ private struct ReferenceSwitch {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct RandomTrafficTests {
+@Suite(.timeLimit(.minutes(5))) struct RandomTrafficTests {
     /// Random frames between stations that now and then move: each must come out exactly where it should.
     @Test(arguments: [1, 2] as [UInt64])
     func agreesWithReference(_ seed: UInt64) async throws {
