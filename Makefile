@@ -32,9 +32,8 @@ demo-ovs:
 test:
 	@scripts/test
 
-FILTER ?= .
 unit:
-	swift test --filter '$(FILTER)'
+	@scripts/unit-test $(if $(FILTER),'$(FILTER)')
 
 system:
 	@scripts/install-dependencies test
