@@ -3,8 +3,9 @@
 The sides take turns, A B C A B C, so that what else the machine does meets all of them. Prints a table of medians, with what
 was least and most, with ratios and aims, and writes every figure as JSON.
 
-Of packets it prints what the generator offered. CPU seconds for a million packets are those of the switch's processes, and
-those of the whole machine, generator and hosts included: what the kernel does for a switch in interrupts is nobody's process.
+Of packets it prints what the generator offered. CPU seconds for a gigabyte or a million packets are those of the switch's
+processes, and those of the whole machine, generator and hosts included: what the kernel does for a switch in interrupts is
+nobody's process.
 
 Usage: scripts/side-by-side [--rounds N] [--seconds S] [--json FILE] [--only SIDE,…] [--measure NAME,…]
 """
@@ -38,9 +39,27 @@ class Bench:
         out = self.side.world.inside("h2", "cat", "/sys/class/net/eth0/statistics/rx_packets").stdout
         return int(out)
 
+    def clocks(self):
+        """Seconds that the processors have worked: for each of the switch's processes, and all together."""
+        return self.side.processor_seconds(), machine_seconds()
+
+    def worked(self, since, amount):
+        """Seconds that they have worked since then, for each unit of an amount."""
+        processes, machine_ = ([after - before for before, after in zip(since[0], self.side.processor_seconds())],
+                               machine_seconds() - since[1])
+        values = {"machine": machine_ / amount}
+        if processes:
+            values["processor"] = sum(processes) / amount
+        if len(processes) > 1:
+            values["vswitchd"] = processes[0] / amount
+        return values
+
     def tcp(self, streams):
+        """Gbit/s that arrive, and seconds of processors for a gigabyte."""
+        since = self.clocks()
         report = self.side.world.tcp("h1", "h2", "10.78.0.2", "-t", str(self.seconds), "-P", str(streams))
-        return report["end"]["sum_received"]["bits_per_second"] / 1e9
+        received = report["end"]["sum_received"]
+        return {"": received["bits_per_second"] / 1e9, **self.worked(since, max(received["bytes"], 1) / 1e9)}
 
     def send(self, size, flows, seconds, rate=0):
         """What the generator did: frames sent, frames that arrived, seconds."""
@@ -55,17 +74,10 @@ class Bench:
         # The host would answer each with an ICMP error, on the processors that the switch needs.
         with dropping(self.side.world, "h2", "eth0"):
             self.send(size, flows, 1, 20_000)  # the flows are there
-            processor, machine_ = self.side.processor_seconds(), machine_seconds()
+            since = self.clocks()
             sent, arrived, seconds = self.send(size, flows, self.seconds)
-            processor = [after - before for before, after in zip(processor, self.side.processor_seconds())]
-            machine_ = machine_seconds() - machine_
-        values = {"": arrived / seconds / 1e6, "offered": sent / seconds / 1e6,
-                  "machine": machine_ / max(arrived, 1) * 1e6}
-        if processor:
-            values["processor"] = sum(processor) / max(arrived, 1) * 1e6
-        if len(processor) > 1:
-            values["vswitchd"] = processor[0] / max(arrived, 1) * 1e6
-        return values
+            work = self.worked(since, max(arrived, 1) / 1e6)
+        return {"": arrived / seconds / 1e6, "offered": sent / seconds / 1e6, **work}
 
     def ping(self, loaded):
         """Median and 99th percentile of round trips, in microseconds."""
@@ -96,8 +108,8 @@ class Bench:
         return arrived / seconds
 
     MEASURES = {
-        "tcp-1": lambda self: {"": self.tcp(1)},
-        "tcp-8": lambda self: {"": self.tcp(8)},
+        "tcp-1": lambda self: self.tcp(1),
+        "tcp-8": lambda self: self.tcp(8),
         "udp-64-1": lambda self: self.udp(64, 1),
         "udp-64-10k": lambda self: self.udp(64, 10_000),
         "udp-1500-1": lambda self: self.udp(1500, 1),

@@ -19,17 +19,24 @@ TCP_AIMS = {"ovs": 10, "ovs-tso": 1.1, "bridge": 0.8}
 PACKET_AIMS = {"ovs": 3}
 
 
+def processor_rows(measure, unit):
+    return [Row(measure, "processor", "  CPU of the switch's processes", unit),
+            Row(measure, "vswitchd", "  of it ovs-vswitchd's", unit),
+            Row(measure, "machine", "  CPU of the whole machine", unit)]
+
+
+def tcp_rows(measure, title):
+    return [Row(measure, "", title, "Gbit/s", TCP_AIMS), *processor_rows(measure, "s/GB")]
+
+
 def packet_rows(measure, title, aims={}):
-    return [Row(measure, "", title, "Mpps", aims),
-            Row(measure, "offered", "  offered by the generator", "Mpps"),
-            Row(measure, "processor", "  CPU of the switch's processes", "s/Mpkt"),
-            Row(measure, "vswitchd", "  of it ovs-vswitchd's", "s/Mpkt"),
-            Row(measure, "machine", "  CPU of the whole machine", "s/Mpkt")]
+    return [Row(measure, "", title, "Mpps", aims), Row(measure, "offered", "  offered by the generator", "Mpps"),
+            *processor_rows(measure, "s/Mpkt")]
 
 
 ROWS = [
-    Row("tcp-1", "", "TCP, one stream", "Gbit/s", TCP_AIMS),
-    Row("tcp-8", "", "TCP, eight streams", "Gbit/s", TCP_AIMS),
+    *tcp_rows("tcp-1", "TCP, one stream"),
+    *tcp_rows("tcp-8", "TCP, eight streams"),
     *packet_rows("udp-64-1", "UDP 64 B, one flow", PACKET_AIMS),
     *packet_rows("udp-64-10k", "UDP 64 B, 10,000 flows", PACKET_AIMS),
     *packet_rows("udp-1500-1", "UDP 1500 B, one flow"),
