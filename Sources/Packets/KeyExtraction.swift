@@ -62,7 +62,6 @@ public enum KeyExtraction {
     @inline(__always)
     private static func linkLayer(_ frame: RawSpan, into key: inout FlowKey) -> HeaderOffsets? {
         guard let ethernet = EthernetHeader(frame) else { return nil }
-        key.kind = 1
         key.ethernetSource = ethernet.source
         key.ethernetDestination = ethernet.destination
         var type = ethernet.etherType
@@ -70,6 +69,8 @@ public enum KeyExtraction {
         offsets.network = EthernetHeader.size
         if VLANTag.isTPID(type) { type = tags(frame, &offsets, into: &key) }
         if type < EtherType.minimum { type = linkControl(frame, &offsets) }
+        // Beside the type, with which it shares a word: a byte stored by itself would have the next load of the word wait.
+        key.kind = 1
         key.etherType = type
         return offsets
     }
