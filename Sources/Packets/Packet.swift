@@ -10,10 +10,10 @@
 public struct Packet: BitwiseCopyable {
     /// First byte of the slot.
     public let slot: UnsafeMutableRawPointer
-    /// First byte of the frame, from the start of the slot.
-    public internal(set) var start: Int
-    /// Bytes of the frame.
-    public internal(set) var length: Int
+    // Of 32 bits, so that a packet fits into four registers. In memory it would be written field by field and read in larger
+    // pieces soon after, for which a processor has to wait.
+    @usableFromInline var frameStart: UInt32
+    @usableFromInline var frameLength: UInt32
     public var offload: Offload
     /// The EtherType of what a packet without Ethernet header (an L3 packet) begins with; 0 for an Ethernet frame.
     public internal(set) var networkType: UInt16
@@ -28,10 +28,25 @@ public struct Packet: BitwiseCopyable {
     /// An empty frame at the usual place of a slot.
     init(slot: UnsafeMutableRawPointer) {
         unsafe self.slot = slot
-        start = Self.headroom
-        length = 0
+        frameStart = UInt32(Self.headroom)
+        frameLength = 0
         offload = Offload()
         networkType = 0
+    }
+
+    /// First byte of the frame, from the start of the slot.
+    @inlinable
+    public internal(set) var start: Int {
+        get { Int(frameStart) }
+        // Less than a slot's size, as is the length.
+        set { frameStart = UInt32(truncatingIfNeeded: newValue) }
+    }
+
+    /// Bytes of the frame.
+    @inlinable
+    public internal(set) var length: Int {
+        get { Int(frameLength) }
+        set { frameLength = UInt32(truncatingIfNeeded: newValue) }
     }
 
     /// The frame's bytes.
