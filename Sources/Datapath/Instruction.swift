@@ -87,6 +87,8 @@ struct ActionProgram: ~Copyable {
     let count: Int
     let bytes: UnsafeRawPointer
     let byteCount: Int
+    /// The port, if all that the program does is to output the packet there, as most do; -1 otherwise.
+    let onlyOutput: Int32
 
     static func make(_ instructions: [Instruction], bytes: [UInt8]) -> UnsafeMutablePointer<ActionProgram> {
         let stepsStart = MemoryLayout<ActionProgram>.stride
@@ -103,8 +105,13 @@ struct ActionProgram: ~Copyable {
         unsafe program.initialize(
             to: ActionProgram(
                 instructions: steps, count: instructions.count, bytes: UnsafeRawPointer(block) + bytesStart,
-                byteCount: bytes.count))
+                byteCount: bytes.count, onlyOutput: onlyOutput(instructions)))
         return unsafe program
+    }
+
+    private static func onlyOutput(_ instructions: [Instruction]) -> Int32 {
+        guard instructions.count == 1, case .output(let port) = instructions[0] else { return -1 }
+        return Int32(port)
     }
 
     static func free(_ program: UnsafeMutablePointer<ActionProgram>) {

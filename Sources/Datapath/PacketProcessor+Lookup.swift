@@ -63,12 +63,17 @@ extension ProcessorState {
     /// Carries out a packet's actions, after it has been looked for in the masks if it was not in the cache.
     @inline(__always)
     private mutating func complete(_ packet: inout Admitted) {
-        recirculations = 0
-        instructions = 0
         if unsafe packet.program == nil {
             unsafe packet.program = search(&packet.working, hash: packet.working.lookupHash)
         }
         guard let program = unsafe packet.program else { return }
+        let port = unsafe program.pointee.onlyOutput
+        guard port < 0 else {
+            output(&packet.working, to: UInt16(truncatingIfNeeded: port))
+            return
+        }
+        recirculations = 0
+        instructions = 0
         if unsafe run(program, &packet.working) != 0 { countError(&packet.working) }
         release(&packet.working)
     }
