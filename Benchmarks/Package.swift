@@ -20,12 +20,8 @@ let package = Package(
         // What each part costs by itself: time, allocations, references and instructions. Run by scripts/micro; the cases
         // of a packet's way are part of `make test` (scripts/hotpath).
         .executableTarget(name: "Micro", dependencies: ["CCounters", "Bed"] + martlet),
-        // How costs grow with masks and flows. Run by scripts/growth.
+        // How costs grow with masks and flows, and what those of others cost. Run by scripts/growth.
         .executableTarget(name: "Growth", dependencies: ["Bed"] + martlet),
-        // What flows take and what they cost: memory, masks, flows that come and go. Run by scripts/flow-load.
-        .target(name: "FlowTableBed", dependencies: martlet),
-        .executableTarget(name: "FlowMemory", dependencies: ["FlowTableBed"]),
-        .executableTarget(name: "FlowLoad", dependencies: ["FlowTableBed"] + martlet),
         // A transaction on each way to the datapath. Run by scripts/door-latency.
         .target(name: "CKernelSocket"),
         .executableTarget(

@@ -12,7 +12,7 @@ public final class Bed {
     public let device: Device
     public let dpif: NetlinkDPIF
     public let processor: PacketProcessor
-    /// Port 1, where packets come from.
+    /// Port 1, where packets come from as a rule.
     public let port: PortReference
 
     public init() throws {
@@ -28,6 +28,12 @@ public final class Bed {
     }
 
     public func end() { sw.shutDown() }
+
+    /// The port of this number. (The first device is the datapath's own.)
+    public func port(_ number: Int) -> PortReference {
+        guard let port = host.references[UInt64(number + 1)] else { fatalError("there is no port \(number)") }
+        return port
+    }
 
     /// Installs a flow whose key and actions are texts.
     public func install(_ key: String, _ actions: String) throws {
@@ -58,18 +64,8 @@ extension FlowPut {
     /// A flow of UDP over IPv4 from port 1 that matches the destination address and, in the source port, the bits of a
     /// mask. What it does is an output.
     public static func udp(to address: UInt32, portMask: UInt16 = 0, ufid: UFID? = nil) throws -> FlowPut {
-        var match = FlowMatch(key: FlowKey(), mask: FlowMask())
-        match.key.kind = 1
-        match.key.inPort = 1
-        match.key.etherType = EtherType.ipv4
-        match.key.ipProtocol = IPProtocol.udp
+        var match = FlowMatch.udp(from: 1)
         match.key.ipv4Destination = address
-        match.mask.kind = 0xff
-        match.mask.recircID = .max
-        match.mask.inPort = .max
-        match.mask.etherType = .max
-        match.mask.ipProtocol = .max
-        match.mask.fragment = .max
         match.mask.ipv4Destination = .max
         match.mask.transportSource = portMask
         return FlowPut(match, actions: try Bed.output(2), ufid: ufid)
@@ -82,5 +78,40 @@ extension FlowPut {
             try match.key.write(mask: match.mask, to: &mask)
         } catch { fatalError("\(error)") }
         self.init(key: key.bytes, mask: mask.bytes, actions: actions, ufid: ufid)
+    }
+}
+
+extension FlowMatch {
+    /// UDP over IPv4 from a port, whatever its addresses and ports.
+    public static func udp(from port: UInt16) -> FlowMatch {
+        var match = FlowMatch(key: FlowKey(), mask: FlowMask())
+        match.key.kind = 1
+        match.key.inPort = port
+        match.key.etherType = EtherType.ipv4
+        match.key.ipProtocol = IPProtocol.udp
+        match.mask.kind = 0xff
+        match.mask.recircID = .max
+        match.mask.inPort = .max
+        match.mask.etherType = .max
+        match.mask.ipProtocol = .max
+        match.mask.fragment = .max
+        return match
+    }
+
+    /// One of up to 8,192 megaflows from port 1, each with a mask of its own, whose masks a packet that matches none of
+    /// them has all to be compared under: as from one rule that names two addresses and a port.
+    public static func exploded(_ number: Int) -> FlowMatch {
+        // All ones match no flow: each ends its prefix with a zero.
+        func prefix(_ length: Int, of bits: Int) -> (value: UInt32, mask: UInt32) {
+            let all: UInt32 = bits == 32 ? .max : 1 << UInt32(bits) - 1
+            let mask = all & ~(all >> UInt32(length))
+            return (mask & ~(1 << UInt32(bits - length)), mask)
+        }
+        var match = udp(from: 1)
+        (match.key.ipv4Source, match.mask.ipv4Source) = prefix(number % 32 + 1, of: 32)
+        (match.key.ipv4Destination, match.mask.ipv4Destination) = prefix(number / 32 % 32 + 1, of: 32)
+        let source = prefix(number / 1024 % 8 + 1, of: 16)
+        (match.key.transportSource, match.mask.transportSource) = (UInt16(source.value), UInt16(source.mask))
+        return match
     }
 }

@@ -11,6 +11,13 @@ public enum Frames {
     }
 
     public static var udp: [UInt8] { ethernet(0x0800) + ipv4(17, ports + [0, 30, 0, 0] + padding(22)) }
+    /// A UDP datagram with these addresses and this source port.
+    public static func udp(from source: UInt32, to destination: UInt32, port: UInt16) -> [UInt8] {
+        var frame = udp
+        frame.replaceSubrange(26..<34, with: address(source) + address(destination))
+        frame.replaceSubrange(34..<36, with: bytes(port))
+        return frame
+    }
     public static var sctp: [UInt8] { ethernet(0x0800) + ipv4(132, ports + padding(26)) }
     public static var tcpOverIPv6: [UInt8] { ethernet(0x86dd) + ipv6(6, tcpHeader) }
     /// A UDP datagram with a VLAN tag.
@@ -33,6 +40,9 @@ public enum Frames {
         (0..<6).map { UInt8(truncatingIfNeeded: number >> UInt64(8 * (5 - $0))) }
     }
     private static func bytes(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(truncatingIfNeeded: number)] }
+    private static func address(_ number: UInt32) -> [UInt8] {
+        bytes(UInt16(number >> 16)) + bytes(UInt16(truncatingIfNeeded: number))
+    }
 
     /// Without a checksum: the switch does not look at it.
     private static func ipv4(_ number: UInt8, _ payload: [UInt8]) -> [UInt8] {

@@ -4,13 +4,14 @@ public import Packets
 
 /// A host whose devices take every packet and do nothing with it, so that only the switch is measured.
 public final class NullPorts: PortProvider, @unchecked Sendable {
-    // Sendable: everything here happens on one thread.
+    // Sendable: control alone uses it, and packet threads only while nothing changes.
     public private(set) var references: [UInt64: PortReference] = [:]
     private var nextToken: UInt64 = 1
 
     public init() {}
 
-    public var now: UInt64 { 1000 }
+    /// Milliseconds; they pass when someone says so.
+    public var now: UInt64 = 1000
     public func open(_ request: PortRequest) throws(PortError) -> PortDevice {
         defer { nextToken += 1 }
         return PortDevice(

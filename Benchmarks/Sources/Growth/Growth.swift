@@ -1,5 +1,6 @@
 import Bed
 import DPIF
+import Datapath
 import Glibc
 import Netlink
 import OpenvSwitch
@@ -8,22 +9,33 @@ import OpenvSwitch
 ///
 /// - `Growth masks`: a look-up behind the exact-match cache, against the number of masks. Half of them are tried on the
 ///   average.
-/// - `Growth lookups`: the same with one mask, against the number of its flows.
+/// - `Growth order`: the same where all packets need the mask that came last, before and after the masks are put in the
+///   order of their use.
+/// - `Growth neighbour`: what the masks of one port cost packets of another one (`Neighbour`).
+/// - `Growth lookups`: look-ups with one mask, against the number of its flows.
 /// - `Growth flows`: memory of the whole process, and rates of puts, deletes and dumps, against the flows that are there.
+/// - `Growth churn`: packets while flows come and go (`Churn`).
 @main struct Growth {
     static func main() throws {
         let clock = ContinuousClock()
         switch CommandLine.arguments.dropFirst().first {
         case "masks":
             for masks in (0...13).map({ 1 << $0 }) {
-                let bed = try Bed()
-                try bed.dpif.setMaskCacheSize(0)
-                try bed.install(masks) {
-                    try .udp(to: Microflows.address($0), portMask: masks == 1 ? 0 : UInt16($0 + 1))
-                }
+                let bed = try masked(masks)
                 say(["masks": Double(masks), "nanoseconds": lookup(bed, destinations: masks, clock)])
                 bed.end()
             }
+        case "order":
+            for masks in [1, 8, 64, 512, 4096] {
+                let bed = try masked(masks, isReversed: true)
+                let last = lookup(bed, destinations: 1, clock)
+                // Control puts them in order when it is asked something and some seconds have passed.
+                bed.host.now += 5000
+                _ = try bed.dpif.information()
+                say(["masks": Double(masks), "nanoseconds": last, "ordered": lookup(bed, destinations: 1, clock)])
+                bed.end()
+            }
+        case "neighbour": try Neighbour.run(clock)
         case "lookups":
             for flows in counts {
                 let bed = try Bed()
@@ -32,27 +44,46 @@ import OpenvSwitch
                 bed.end()
             }
         case "flows": try flows(clock)
+        case "churn": try Churn.run(clock)
         default:
-            print("usage: Growth masks|lookups|flows")
+            print("usage: Growth masks|order|neighbour|lookups|flows|churn")
             exit(64)
         }
     }
 
     static let counts = [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
 
-    /// Nanoseconds for a packet: the median of rounds of about 20 ms, after every destination had its turn.
-    private static func lookup(_ bed: Bed, destinations: Int, _ clock: ContinuousClock) -> Double {
+    /// Nanoseconds for a packet that is in no exact-match cache: the median of rounds of about 20 ms, after every destination
+    /// had its turn.
+    /// - Parameter port: where it comes from; port 1 if it is not said.
+    static func lookup(
+        _ bed: Bed, destinations: Int, port: PortReference? = nil, _ clock: ContinuousClock
+    ) -> Double {
         let packets = Microflows(destinations: destinations, missesCache: true)
         var position = (destination: 0, packet: 0)
-        packets.send(batches: max(destinations / 32, 100), from: bed, position: &position)
+        packets.send(batches: max(destinations / 32, 100), from: bed, port: port, position: &position)
         var batches = 32
-        while clock.measure({ packets.send(batches: batches, from: bed, position: &position) }) < .milliseconds(10) {
+        while clock.measure({ packets.send(batches: batches, from: bed, port: port, position: &position) })
+            < .milliseconds(10)
+        {
             batches *= 2
         }
         let rounds = (0..<9).map { _ in
-            seconds(clock.measure { packets.send(batches: batches, from: bed, position: &position) })
+            seconds(clock.measure { packets.send(batches: batches, from: bed, port: port, position: &position) })
         }
         return rounds.sorted()[rounds.count / 2] * 1e9 / Double(batches * 32)
+    }
+
+    /// A switch with a flow under each of so many masks, and no cache of masks.
+    /// - Parameter isReversed: whether the first destination's mask comes last.
+    private static func masked(_ masks: Int, isReversed: Bool = false) throws -> Bed {
+        let bed = try Bed()
+        try bed.dpif.setMaskCacheSize(0)
+        try bed.install(masks) {
+            let number = isReversed ? masks - 1 - $0 : $0
+            return try .udp(to: Microflows.address(number), portMask: masks == 1 ? 0 : UInt16(number + 1))
+        }
+        return bed
     }
 
     // MARK: Flows
@@ -93,7 +124,7 @@ import OpenvSwitch
     }
 
     /// A hundred requests at a time, as ovs-vswitchd gives them.
-    private static func operate(_ bed: Bed, _ operations: [Operation]) throws {
+    static func operate(_ bed: Bed, _ operations: [Operation]) throws {
         for first in stride(from: 0, to: operations.count, by: 100) {
             let errors = try bed.dpif.operate(Array(operations[first..<min(first + 100, operations.count)]))
             precondition(errors.allSatisfy { $0 == nil }, "a request was refused")
@@ -113,11 +144,15 @@ import OpenvSwitch
     private static func flow(_ index: Int, _ template: FlowMatch) throws -> FlowPut {
         var match = template
         match.key.ipv4Destination = Microflows.address(index)
+        return FlowPut(match, actions: try Bed.output(2), ufid: try identifier(index))
+    }
+
+    /// As random as the hashes that they are: a multiplication that no two numbers share.
+    static func identifier(_ index: Int) throws -> UFID? {
         var writer = MessageWriter(capacity: 16)
-        // As random as the hashes that they are: a multiplication that no two numbers share.
         try writer.append(raw: UInt64(index) &* 0x9e37_79b9_7f4a_7c15)
         try writer.append(raw: UInt64(index) &* 0xc2b2_ae3d_27d4_eb4f)
-        return FlowPut(match, actions: try Bed.output(2), ufid: UFID(writer.bytes.rawSpan))
+        return UFID(writer.bytes.rawSpan)
     }
 
     private static func rate(_ clock: ContinuousClock, _ count: Int, _ body: () throws -> Void) rethrows -> Double {
@@ -125,7 +160,7 @@ import OpenvSwitch
         return Double(count) / seconds(time)
     }
 
-    private static func seconds(_ time: Duration) -> Double {
+    static func seconds(_ time: Duration) -> Double {
         Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
     }
 
@@ -139,8 +174,10 @@ import OpenvSwitch
         return (fields.count > 1 ? Int(fields[1]) ?? 0 : 0) * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    private static func say(_ values: KeyValuePairs<String, Double>) {
-        let parts = values.map { "\"\($0.key)\": \(($0.value * 100).rounded() / 100)" }
+    /// - Parameter name: what the line is of, where numbers do not say it.
+    static func say(_ values: KeyValuePairs<String, Double>, of name: String? = nil) {
+        let first = name.map { ["\"name\": \"\($0)\""] } ?? []
+        let parts = first + values.map { "\"\($0.key)\": \(($0.value * 100).rounded() / 100)" }
         print("{\(parts.joined(separator: ", "))}")
         fflush(nil)
     }
