@@ -59,11 +59,14 @@ struct FrameBatch: ~Copyable, @unchecked Sendable {
         return Syscall.raw { unsafe clinux_recvmmsg(descriptor, headers, UInt32(count), Int32(MSG_DONTWAIT)) }
     }
 
-    /// Asks a packet socket for an error that it has to tell, and forgets a frame that waits where none should.
-    /// - Returns: 0 or more, or the negative error number.
-    func takeError(_ descriptor: Int32) -> Int {
-        // No byte is written.
-        Syscall.raw { recv(descriptor, nil, 0, Int32(MSG_DONTWAIT)) }
+    /// Asks a packet socket for an error that it has to tell (`SO_ERROR`). Frames that wait stay where they are.
+    /// - Returns: 0, or the negative error number.
+    static func takeError(_ descriptor: Int32) -> Int {
+        var error: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        // The kernel writes at most `length` bytes.
+        let result = Syscall.raw { unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) }
+        return result < 0 ? result : -Int(error)
     }
 
     /// The length of received message `index`, header included; nil if it did not fit.

@@ -89,8 +89,9 @@ struct Receiver: ~Copyable {
         _ processor: PacketProcessor
     ) -> Bool {
         guard ring.content() != .nothing else {
-            // The poller saw an error, which the socket tells once (ENETDOWN), or a frame that is not quite there.
-            return batch.takeError(descriptor) != -Int(EBADF)
+            // The poller saw an error, which the socket tells once (ENETDOWN), or a frame that is in the queue already and
+            // not yet in the ring.
+            return FrameBatch.takeError(descriptor) != -Int(EBADF)
         }
         var used = 0
         while used < count {
