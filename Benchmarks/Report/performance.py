@@ -14,6 +14,7 @@ import growth
 import machine
 import micro
 import plot
+import reference
 from machine import fail, number
 
 sys.path.insert(0, os.path.join(machine.PACKAGE, "SideBySide"))
@@ -69,26 +70,21 @@ def micro_text(document):
     return lines[1:]
 
 
-def reference_text(document, micro_document):
-    """C beside Swift."""
-    ours = {case["case"]: case for case in micro_document["cases"]}
-    return markdown(["best, ns", "Martlet", "Open vSwitch in C", "ratio"], [
-        [case["case"], number(ours[case["case"]]["best"]), number(case["best"]),
-         f"{ours[case['case']]['best'] / case['best']:.2f}"]
-        for case in document["cases"]])
+def reference_text(document):
+    return markdown(reference.HEADS, [reference.cells(case) for case in document["cases"]])
 
 
 def aims_text(micro_document, reference_document, growth_document, side_document):
     """All aims, each with what became of it. Where there is a figure in C of the same machine, an aim in nanoseconds is a ratio."""
     rows = []
-    reference = {case["case"]: case["best"] for case in reference_document["cases"]}
+    ratios = {case["case"]: case["ratio"] for case in reference_document["cases"]}
     for case in micro_document["cases"]:
         if "aim" not in case:
             continue
         name, found, aim = case["case"], case["best"], case["aim"]
         words = (f"at most {aim:g} ns", f"{number(found)} ns")
         if name in REFERENCE:
-            found, aim = found / reference[name], aim / REFERENCE[name]
+            found, aim = ratios[name], aim / REFERENCE[name]
             words = (f"at most {aim:.2f} × C", f"{found:.2f} ×")
         rows.append((name, *words, "met" if found <= aim else "**missed**"))
     packets = [case for case in micro_document["cases"] if case["packets"]]
@@ -161,12 +157,12 @@ def main():
     documents = read(sys.argv[1])
     with open(DOCUMENT) as file:
         text = file.read()
-    for name in documents.keys() - {"reference"}:
+    for name in documents:
         text = replace(text, f"{name} machine", machine_text([documents[name]]))
     if "micro" in documents:
         text = replace(text, "micro", micro_text(documents["micro"]))
-    if "reference" in documents and "micro" in documents:
-        text = replace(text, "reference", reference_text(documents["reference"], documents["micro"]))
+    if "reference" in documents:
+        text = replace(text, "reference", reference_text(documents["reference"]))
     if "growth" in documents:
         for what in growth.COLUMNS:
             text = replace(text, what, growth_text(documents["growth"], what))
