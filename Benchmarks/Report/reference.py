@@ -64,7 +64,7 @@ def measure():
     for _ in range(TURNS):
         for case in lines(theirs):
             name = case["case"]
-            # The first of the cases whose names contain it is the one.
+            # It measures all whose names contain this one.
             mine = next(each for each in lines(ours, "--quick", "--rounds", "3", name) if each["case"] == name)
             turns.setdefault(name, []).append((min(mine["nanoseconds"]), case["best"]))
     return [{"case": name, "martlet": min(mine for mine, _ in pairs), "c": min(c for _, c in pairs),

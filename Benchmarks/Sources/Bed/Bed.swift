@@ -48,16 +48,23 @@ public final class Bed {
         try ActionText.parseActions(text, portNumber: nil)
     }
 
-    /// Installs flows a hundred at a time, as a client does that has many.
+    /// Installs flows, which are made as they are needed.
     public func install(_ count: Int, _ flow: (Int) throws -> FlowPut) throws {
-        var next = 0
-        while next < count {
-            let end = min(next + 100, count)
-            let puts = try (next..<end).map { Operation.putFlow(try flow($0)) }
-            for error in try dpif.operate(puts) where error != nil { throw error! }
-            next = end
+        for first in stride(from: 0, to: count, by: Self.atOnce) {
+            try operate((first..<min(first + Self.atOnce, count)).map { .putFlow(try flow($0)) })
         }
     }
+
+    /// Carries requests out, a hundred at a time, as ovs-vswitchd gives them.
+    /// - Throws: the error of the first that is refused.
+    public func operate(_ operations: [Operation]) throws {
+        for first in stride(from: 0, to: operations.count, by: Self.atOnce) {
+            let some = Array(operations[first..<min(first + Self.atOnce, operations.count)])
+            for error in try dpif.operate(some) where error != nil { throw error! }
+        }
+    }
+
+    private static let atOnce = 100
 }
 
 extension FlowPut {

@@ -23,18 +23,18 @@ enum Churn {
                 return 0
             }
             try traffic.watch("puts", size, clock) {
-                try Growth.operate(bed, puts)
+                try bed.operate(puts)
                 return some
             }
             try traffic.watch("deletes", size, clock) {
-                try Growth.operate(bed, deletes)
+                try bed.operate(deletes)
                 return some
             }
             try traffic.watch("20,000 puts and 20,000 deletes a second", size, clock) {
                 let start = clock.now
                 for index in 0..<some {
-                    try Growth.operate(bed, [puts[index]])
-                    try Growth.operate(bed, [deletes[index]])
+                    try bed.operate([puts[index]])
+                    try bed.operate([deletes[index]])
                     while start.duration(to: clock.now) < .microseconds(50 * index) { sched_yield() }
                 }
                 return 2 * some

@@ -104,8 +104,8 @@ import OpenvSwitch
             for _ in 0..<3 {
                 let all = try (0..<some).map { try flow($0 * (count / some), template) }
                 let requests = all.map { Operation.deleteFlow(.ufid($0.ufid!)) }
-                deletes.append(try rate(clock, some) { try operate(bed, requests) })
-                puts.append(try rate(clock, some) { try operate(bed, all.map { .putFlow($0) }) })
+                deletes.append(try rate(clock, some) { try bed.operate(requests) })
+                puts.append(try rate(clock, some) { try bed.operate(all.map { .putFlow($0) }) })
                 dumps.append(
                     try rate(clock, count) {
                         var found = 0
@@ -121,14 +121,6 @@ import OpenvSwitch
             ])
         }
         bed.end()
-    }
-
-    /// A hundred requests at a time, as ovs-vswitchd gives them.
-    static func operate(_ bed: Bed, _ operations: [Operation]) throws {
-        for first in stride(from: 0, to: operations.count, by: 100) {
-            let errors = try bed.dpif.operate(Array(operations[first..<min(first + 100, operations.count)]))
-            precondition(errors.allSatisfy { $0 == nil }, "a request was refused")
-        }
     }
 
     /// A flow as ovs-vswitchd puts it: all attributes of a UDP packet, one of them of this flow alone.

@@ -14,8 +14,8 @@ enum Neighbour {
             (match.key.ipv4Destination, match.mask.ipv4Destination) = (0x0a00_0000, 0xff00_0000)
             try bed.dpif.putFlow(FlowPut(match, actions: try Bed.output(3)))
             let cost = Growth.lookup(bed, destinations: 65_536, port: bed.port(2), clock)
-            let inTurn = rates(bed, clock) { _ in 32 }
-            let shared = rates(bed, clock) { bed.processor.beginTurn(of: $0) }
+            let inTurn = rates(bed, clock, areShared: false)
+            let shared = rates(bed, clock, areShared: true)
             Growth.say([
                 "masks": Double(masks), "nanoseconds": cost, "inTurn": inTurn.second, "shared": shared.second,
                 "attacker": shared.first,
@@ -25,9 +25,9 @@ enum Neighbour {
     }
 
     /// Packets a second of port 1 and of port 2, both of which always have frames.
-    /// - Parameter turn: how many frames a port has in its turn.
+    /// - Parameter areShared: whether a turn is the port's share, or 32 frames.
     private static func rates(
-        _ bed: Bed, _ clock: ContinuousClock, _ turn: (PortReference) -> Int
+        _ bed: Bed, _ clock: ContinuousClock, areShared: Bool
     ) -> (first: Double, second: Double) {
         let sides = [
             (bed.port(1), Frames.udp(from: .max, to: .max, port: .max)),
@@ -39,14 +39,14 @@ enum Neighbour {
             while clock.now < end {
                 bed.processor.beginBatch(now: 2000)
                 for (side, (port, frame)) in sides.enumerated() {
-                    let most = turn(port)
+                    let most = areShared ? bed.processor.beginTurn(of: port) : 32
                     for _ in 0..<most {
                         guard var packet = bed.processor.takePacket() else { fatalError("the batch is full") }
                         let fits = packet.assign(frame.rawSpan)
                         precondition(fits, "the frame is too long")
                         bed.processor.process(packet, from: port)
                     }
-                    bed.processor.endTurn(of: port, frames: most)
+                    if areShared { bed.processor.endTurn(of: port, frames: most) }
                     packets[side] += most
                 }
                 bed.processor.finishBatch { $1.count }
