@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 MARTLET = os.environ["MARTLET"]
@@ -115,10 +116,10 @@ class World:
 
     # Martlet
 
-    def start(self, *arguments, host="sw", **options):
-        """Starts a Martlet command in a namespace."""
+    def start(self, *arguments, host="sw", before=(), **options):
+        """Starts a Martlet command in a namespace; `before` is a program that starts it, and its options."""
         process = subprocess.Popen(
-            ["ip", "netns", "exec", f"{self.id}-{host}", MARTLET, *arguments],
+            ["ip", "netns", "exec", f"{self.id}-{host}", *before, MARTLET, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
         self.processes.append(process)
         return process
@@ -135,6 +136,10 @@ class World:
         wait_until("martlet answers", answers)
         return process
 
+    def monitor(self, *arguments):
+        """Starts `martlet monitor --json` and waits until it watches. `Monitor.events` ends it."""
+        return Monitor(self.start("monitor", "--socket", self.socket, "--json", *arguments))
+
     def dpctl(self, *arguments, check=True, **options):
         return self.inside("sw", MARTLET, "dpctl", "--socket", self.socket, *arguments, check=check, **options)
 
@@ -143,3 +148,26 @@ class World:
         process.send_signal(number)
         out, _ = process.communicate(timeout=10)
         return process.returncode, out
+
+
+class Monitor:
+    """A `martlet monitor --json`. What it prints is taken at once, as a pipe that nobody reads is full soon."""
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        # In one pipe with the events, and before them.
+        greeting = process.stdout.readline()
+        if "watching the datapath" not in greeting:
+            raise AssertionError(f"the monitor does not watch: {greeting}{process.stdout.read()}")
+        self.reader = threading.Thread(target=lambda: self.lines.extend(process.stdout), daemon=True)
+        self.reader.start()
+
+    def events(self):
+        """Ends it as Ctrl-C does; returns all that it told."""
+        self.process.send_signal(signal.SIGINT)
+        status = self.process.wait(timeout=10)
+        self.reader.join()
+        if status != 0:
+            raise AssertionError(f"the monitor ended with {status}: {self.lines[-3:]}")
+        return [json.loads(line) for line in self.lines]

@@ -1,5 +1,6 @@
 """Martlet with real interfaces, real traffic and real tools. Run by scripts/system-test."""
 
+import fcntl
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import socket
 import stat
 import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -164,9 +166,7 @@ class Up(SystemTest):
         world = self.world
         world.daemon("up", "br0", "p1", "p2", "--match", "p*")
         capture = os.path.join(world.directory, "calls.pcap")
-        monitor = world.start("monitor", "--socket", world.socket, "--device", "--json", "--write", capture)
-        wait_until("the monitor watches", lambda: os.path.exists(capture))
-        time.sleep(0.3)
+        monitor = world.monitor("--device", "--write", capture)
         world.dpctl("del-flows", "br0")
         world.plug("h3", 3)
         wait_until("p3 is attached", lambda: "p3" in world.dpctl("show").stdout)
@@ -174,10 +174,7 @@ class Up(SystemTest):
         world.ping("h1", "10.78.0.2", 10)
         flows = json.loads(world.dpctl("--json", "-m", "dump-flows").stdout)
         time.sleep(0.3)
-        status, out = world.end(monitor)
-        self.assertIn(status, (0, -signal.SIGINT))
-        calls = [json.loads(line) for line in out.splitlines()]
-        calls = [call for call in calls if call.get("event") == "call"]
+        calls = [call for call in monitor.events() if call.get("event") == "call"]
         controls = {call["control"] for call in calls}
         self.assertLessEqual(
             controls, {"transact", "dump", "subscribe", "pend", "readEvent", "readPacket", "getPortID", "getVersion"})
@@ -237,8 +234,7 @@ class Up(SystemTest):
         """Whatever else happens to an interface than going away, its port stays; the monitor tells of each step."""
         world = self.world
         world.daemon("up", "br0", "p1", "p2")
-        out = world.start("monitor", "--socket", world.socket, "--ports", "--json", "--timeout", "60")
-        time.sleep(0.5)  # for the monitor to subscribe
+        monitor = world.monitor("--ports")
         steps = [
             (["p1", "down"], {"disconnected", "link down"}), (["p1", "name", "lan0"], {"renamed"}),
             (["lan0", "address", "02:00:00:00:77:01"], {"mac"}), (["lan0", "mtu", "1400"], {"mtu"}),
@@ -251,8 +247,7 @@ class Up(SystemTest):
         run("ip", "netns", "del", f"{world.id}-h1")
         wait_until("lan0 is gone", lambda: "lan0" not in world.dpctl("show").stdout)
         time.sleep(0.3)
-        _, text = world.end(out)
-        events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        events = monitor.events()
         changes = [event["interface"] for event in events if event["event"] == "interface-changed"]
         told = [set(change["changes"]) for change in changes if change["name"] in ("p1", "lan0")]
         rest = iter(told)
@@ -399,10 +394,7 @@ class Run(SystemTest):
 
     def test_too_few_descriptors_are_told_and_nobody_waits_in_vain(self):
         world = self.world
-        daemon = subprocess.Popen(
-            ["ip", "netns", "exec", f"{world.id}-sw", "prlimit", "--nofile=128:128", MARTLET, "run", "--socket",
-             world.socket], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        world.processes.append(daemon)
+        daemon = world.start("run", "--socket", world.socket, before=["prlimit", "--nofile=128:128"])
         wait_until("martlet answers", lambda: world.dpctl("dump-dps", check=False).returncode == 0)
         clients = []
 
@@ -432,6 +424,46 @@ class Run(SystemTest):
         status, out = world.end(daemon)
         self.assertEqual(status, 0, out)
         self.assertRegex(out, r"this process may open 128 files: give it \d+ \(ulimit -n, LimitNOFILE=\)")
+
+    def test_a_monitor_ends_behind_a_whole_line(self):
+        """However it is ended while nobody takes what it prints; and a second signal ends it where nobody ever does."""
+        world = self.world
+        world.plug("h1", 1)
+        world.daemon("run")
+        world.dpctl("add-dp", "dp0", "p1")
+        for number in range(64):
+            world.dpctl("add-flow", "dp0", f"in_port(1),eth(dst=02:00:00:00:00:{number:02x}),eth_type(0x88b5)", "1")
+
+        def stuck():
+            monitor = world.start("monitor", "--socket", world.socket, "--device", "--json", pipesize=4096)
+            self.assertIn("watching", monitor.stdout.readline())
+            world.dpctl("dump-flows", "dp0")
+            waiting = lambda: struct.unpack("i", fcntl.ioctl(monitor.stdout, termios.FIONREAD, bytes(4)))[0]
+            # A dump of many flows is a longer line than fits, so that a part of it is in the pipe.
+            wait_until("the pipe is full", lambda: waiting() > 2048)
+            return monitor
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            status, out = world.end(stuck(), number)
+            self.assertEqual(status, 0)
+            for line in out.splitlines():
+                json.loads(line)
+        monitor = stuck()
+        for status in (None, -signal.SIGINT):
+            monitor.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            self.assertEqual(monitor.poll(), status)
+
+    def test_a_hang_up_ends_it_unless_it_is_to_be_ignored(self):
+        world = self.world
+        for command, status in ((["nohup"], None), ([], 0)):
+            daemon = world.start("run", "--socket", world.socket, before=command, stdin=subprocess.DEVNULL)
+            wait_until("martlet answers", lambda: world.dpctl("dump-dps", check=False).returncode == 0)
+            daemon.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            self.assertEqual(daemon.poll(), status, command)
+            if status is None:
+                self.assertEqual(world.end(daemon)[0], 0)
 
     def test_killed_clients_leave_nothing(self):
         world = self.world

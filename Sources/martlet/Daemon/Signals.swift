@@ -4,11 +4,26 @@ import Glibc
 /// The signals that ask a program to end.
 enum Signals {
     /// A stream that gives the number of each signal that comes. From now on these signals end nothing by themselves.
-    static func untilEnd() -> AsyncStream<Int32> {
-        AsyncStream { continuation in
-            let watch = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { continuation.yield($0) }
+    ///
+    /// A hang-up that whoever started the program had it ignore, as `nohup` does, stays ignored.
+    /// - Parameter first: Whether only the first signal is to be given; the next one then ends the program as usual.
+    static func untilEnd(first: Bool = false) -> AsyncStream<Int32> {
+        let numbers = isIgnored(SIGHUP) ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
+        return AsyncStream { continuation in
+            let watch = SignalWatch(numbers) {
+                if first { for number in numbers { _ = signal(number, SIG_DFL) } }
+                continuation.yield($0)
+            }
             continuation.onTermination = { _ in watch.cancel() }
         }
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        // A null pointer in the place of the new action leaves the present one.
+        guard unsafe sigaction(number, nil, &action) == 0 else { return false }
+        // SIG_IGN is no function but the number 1.
+        return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
     }
 }
 

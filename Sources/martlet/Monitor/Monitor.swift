@@ -48,11 +48,13 @@ struct Monitor: Sendable {
         } catch { throw CommandError("listening to the datapath failed", error) }
     }
 
-    /// Prints events until there were enough, the time is over or the task is cancelled.
+    /// Prints events until there were enough, the time is over, a signal comes or the task is cancelled. The line that
+    /// is being printed is then printed whole.
     /// - Throws: `OutputClosed` if nobody reads; `CommandError` if the datapath ends.
-    func run(count: Int? = nil, timeout: Duration? = nil) async throws {
+    func run(count: Int? = nil, timeout: Duration? = nil, signals: AsyncStream<Int32>? = nil) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await watch(count) }
+            if let signals { group.addTask { for await _ in signals { break } } }
             if let timeout { group.addTask { try? await Task.sleep(for: timeout) } }
             defer { group.cancelAll() }
             try await group.next()
@@ -62,7 +64,8 @@ struct Monitor: Sendable {
 
     private func watch(_ count: Int?) async throws {
         var rest = count
-        while rest != 0 {
+        // Where events never cease, the queue is never empty, and nothing else would see that the time is over.
+        while rest != 0, !Task.isCancelled {
             let event: MonitorEvent?
             do {
                 event = try read(try await socket.next())

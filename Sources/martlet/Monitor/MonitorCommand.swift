@@ -53,6 +53,8 @@ struct MonitorCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // The first asks for an end behind a whole line; where nobody takes that line, the second ends it at once.
+        let signals = Signals.untilEnd(first: true)
         try client.probe()
         let capture: NetlinkCapture?
         do { capture = try write.map { try NetlinkCapture(path: $0) } } catch let error as CaptureError {
@@ -61,6 +63,9 @@ struct MonitorCommand: AsyncParsableCommand {
         let monitor = try Monitor(
             transport: client.transport, topics: topics, output: DescriptorOutput.standard, json: client.json,
             capture: capture)
-        try await monitor.run(count: count, timeout: timeout.map { .seconds($0) })
+        // Where nothing happens for long, this tells that it would be seen.
+        try? DescriptorOutput.standardError.writeLine(
+            "martlet: watching the datapath at \(Host.socketPath(client.socket)); Ctrl-C ends this")
+        try await monitor.run(count: count, timeout: timeout.map { .seconds($0) }, signals: signals)
     }
 }
