@@ -102,14 +102,14 @@ final class DoorBed {
 
     /// Waits until the device has so many handles.
     /// - Returns: whether it has within `seconds`.
-    func hasHandles(_ count: Int, within seconds: Double = 1) -> Bool {
+    func hasHandles(_ count: Int, within seconds: Double = 20) -> Bool {
         eventually(within: seconds) { device.openHandles == count }
     }
 }
 
 /// Asks again and again until the answer is yes.
 /// - Returns: whether it was within `seconds`.
-func eventually(within seconds: Double, _ condition: () -> Bool) -> Bool {
+func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
     let end = Date(timeIntervalSinceNow: seconds)
     while !condition() {
         guard Date() < end else { return condition() }

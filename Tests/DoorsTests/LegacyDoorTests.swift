@@ -77,7 +77,7 @@ extension DoorsTests {
             #expect(try client.answer()?.header.result == IOResult(.invalidLength, information: 88))
             _ = try client.send([UInt8](repeating: 0, count: 15))
             #expect(try client.receive() == [])
-            #expect(eventually(within: 1) { bed.device.openHandles == 0 })
+            #expect(eventually { bed.device.openHandles == 0 })
         }
 
         @Test func aSlowReaderBlocksNobodyElseAndLosesNothing() throws {
@@ -115,12 +115,12 @@ extension DoorsTests {
                 _ = try UnixSocketTransport(path: bed.path).connect()
             }
             clients.removeLast()
-            #expect(eventually(within: 1) { bed.device.openHandles == 2 })
+            #expect(eventually { bed.device.openHandles == 2 })
             _ = try UnixSocketTransport(path: bed.path).connect()
             clients = []
-            #expect(eventually(within: 1) { bed.device.openHandles == 0 })
+            #expect(eventually { bed.device.openHandles == 0 })
             for _ in 0..<100 { _ = try UnixSocketTransport(path: bed.path).connect() }
-            #expect(eventually(within: 1) { bed.device.openHandles == 0 })
+            #expect(eventually { bed.device.openHandles == 0 })
         }
 
         @Test func theFileComesAndGoes() throws {

@@ -69,7 +69,7 @@ extension DoorsTests {
             #expect(bed.hasHandles(4))
             usleep(20_000)
             door.stop()
-            #expect(eventually(within: 5) { ends.all.count == 4 })
+            #expect(eventually { ends.all.count == 4 })
             #expect(ends.all.allSatisfy { $0 == .notFound })
         }
 

@@ -91,7 +91,7 @@ enum TestHost {
     }
 
     /// Waits until a condition holds.
-    static func eventually(within seconds: Double = 2, _ condition: () throws -> Bool) rethrows -> Bool {
+    static func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
         let end = Date(timeIntervalSinceNow: seconds)
         while true {
             if try condition() { return true }

@@ -25,7 +25,7 @@ def run(*command, check=True, timeout=60, **options):
     return result
 
 
-def wait_until(what, condition, seconds=5):
+def wait_until(what, condition, seconds=20):
     """Waits until a condition holds and returns how many seconds it took."""
     begin = time.monotonic()
     while not condition():

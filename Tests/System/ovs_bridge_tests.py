@@ -109,7 +109,7 @@ class OVSSpanningTree(OVSTest, Forwarding):
             return (sorted(br0.get(name) for name in ("a0", "a1")) == ["Forwarding", "Forwarding"]
                     and sorted(br1.get(name) for name in ("b0", "b1")) == ["Discarding", "Forwarding"])
 
-        wait_until("one way is open", settled, 20)
+        wait_until("one way is open", settled)
         ovs.purge()
         self.assert_forwards(1, {"eth_src": "02:00:00:00:0a:01", "eth_dst": BROADCAST}, {2: {}})
         self.assert_forwards(2, {"eth_src": "02:00:00:00:0a:02", "eth_dst": "02:00:00:00:0a:01"}, {1: {}})
@@ -117,7 +117,7 @@ class OVSSpanningTree(OVSTest, Forwarding):
         used, = [name for name, state in states()["br1"].items() if name in ("b0", "b1") and state == "Forwarding"]
         world.inside("sw", "ip", "link", "set", used, "down")
         other = {"b0": "b1", "b1": "b0"}[used]
-        wait_until("the other way is open", lambda: states()["br1"].get(other) == "Forwarding", 20)
+        wait_until("the other way is open", lambda: states()["br1"].get(other) == "Forwarding")
         self.assert_forwards(1, {"eth_src": "02:00:00:00:0a:01", "eth_dst": BROADCAST, "tp_src": 5}, {2: {}})
 
 
@@ -209,7 +209,7 @@ class OVSBonds(OVSTest, Forwarding):
             return "lacp_status: negotiated" in text and list(self.status(bond).values()) == ["enabled", "enabled"]
 
         for bond in ("bond0", "bond1"):
-            wait_until(f"{bond} is negotiated", lambda: negotiated(bond), 15)
+            wait_until(f"{bond} is negotiated", lambda: negotiated(bond))
         # Each side learns where the other is.
         for number in (1, 2):
             self.wires[number].send(frames.build(eth_src=f"02:00:00:00:08:0{number}", eth_dst=BROADCAST))

@@ -70,20 +70,20 @@ class OVSMegaflows(OVSTest, Forwarding):
             time.sleep(0.2)  # ovs-vswitchd has something else to do than to dump.
             return {line.split("actions:")[1] for line in ovs.datapath_flows()}
 
-        wait_until("all flows have the other action", lambda: actions() == {to[3]}, 20)
+        wait_until("all flows have the other action", lambda: actions() == {to[3]})
         changed = time.monotonic() - begin
         self.assertEqual(set(self.flows()), everyone)
         self.send_flows(500, output=3)
         # The rule goes: no flow forwards, whether it drops or is gone.
         ovs.vsctl("remove", "Open_vSwitch", ".", "other_config", "max-revalidator")
         ovs.ofctl("del-flows", "br0")
-        wait_until("no flow forwards", lambda: actions() <= {"drop"}, 20)
+        wait_until("no flow forwards", lambda: actions() <= {"drop"})
         self.wires[1].send(frames.build(tp_src=FIRST))
         self.assert_silence()
         # Nobody uses them any more.
         begin = time.monotonic()
         ovs.vsctl("set", "Open_vSwitch", ".", "other_config:max-idle=100")
-        wait_until("the flows are gone", lambda: self.count() == 0, 20)
+        wait_until("the flows are gone", lambda: self.count() == 0)
         print(f"{count} flows made in {made:.1f} s, changed in {changed:.1f} s, "
               f"gone in {time.monotonic() - begin:.1f} s; ", end="", flush=True)
 
@@ -98,7 +98,7 @@ class OVSMegaflows(OVSTest, Forwarding):
             self.wires[1].send(frames.build(tp_src=FIRST))
             return set(self.flows()) == {FIRST}
 
-        wait_until("only the flow that is used is left", others_are_gone, 10)
+        wait_until("only the flow that is used is left", others_are_gone)
         self.assertGreater(self.flows()[FIRST][0], 2)
 
     def test_the_flow_limit(self):

@@ -115,10 +115,10 @@ class Up(SystemTest):
         world.ping("h1", "10.78.0.2", 200)
         world.ping("h2", "fd78::1", 200)
         # A third host, within a second each.
-        begin = time.monotonic()
         world.plug("h3", 3)
-        while world.ping("h3", "10.78.0.1", 1, check=False):
-            self.assertLess(time.monotonic() - begin, 1, "h3 is not reachable within a second")
+        took = wait_until("p3 is attached", lambda: re.search(r"\bp3\b", world.dpctl("show").stdout))
+        self.assertLess(took, 1)
+        world.ping("h3", "10.78.0.1", 100)
         world.ping("h3", "fd78::2", 100)
         run("ip", "netns", "del", f"{world.id}-h3")
         took = wait_until("p3 is gone", lambda: not re.search(r"\bp3\b", world.dpctl("show").stdout))
@@ -476,7 +476,7 @@ class Run(SystemTest):
         wait_until("the monitors are connected", lambda: descriptors() >= before + 10)
         for monitor in monitors:
             monitor.kill()
-        wait_until("their handles are closed", lambda: descriptors() == before, 2)
+        wait_until("their handles are closed", lambda: descriptors() == before)
         self.assertIn("dp0", world.dpctl("dump-dps").stdout)
 
     def test_json_everywhere(self):
