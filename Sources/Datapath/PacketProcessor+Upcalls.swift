@@ -70,7 +70,13 @@ extension ProcessorState {
             return
         }
         let needsWork = packet.offload.isSegmented || packet.offload.isChecksumPartial
-        for index in 0..<(needsWork ? Segmentation.count(packet) : 1) {
+        let count = needsWork ? Segmentation.count(packet) : 1
+        let origin = unsafe UpcallWriter.Origin(port: working.port, datapath: working.datapath)
+        guard !upcalls.isFull(content.portID, now: now) || content.portID == 0 || receiver.watchesAll else {
+            for _ in 0..<count { Self.count(origin, content.portID, isTaken: false, reader) }
+            return
+        }
+        for index in 0..<count {
             var complete = packet
             if needsWork {
                 scratch.reset()
@@ -88,7 +94,6 @@ extension ProcessorState {
                 content.fullLength = complete.length
                 complete.truncate(to: limit)
             }
-            let origin = unsafe UpcallWriter.Origin(port: working.port, datapath: working.datapath)
             while true {
                 if let writer = unsafe upcalls.writer(for: content.portID),
                     unsafe writer.pointee.append(
@@ -112,7 +117,7 @@ extension ProcessorState {
     mutating func flushUpcalls() {
         guard let receiver = shared.receiver else { return }
         let reader = reader
-        upcalls.flush(to: receiver) { Self.count($0, $1, isTaken: $2, reader) }
+        upcalls.flush(to: receiver, now: now) { Self.count($0, $1, isTaken: $2, reader) }
     }
 
     private static func count(_ origin: UpcallWriter.Origin, _ portID: UInt32, isTaken: Bool, _ reader: Int) {

@@ -59,6 +59,9 @@ public struct Upcalls: ~Escapable, Sendable {
 /// Which of the messages of `Upcalls` were taken.
 public struct TakenUpcalls: Equatable, Sendable {
     private var bits: UInt64 = 0
+    /// Whether the receiver's queue is full, and its client told of everything that is lost until the next millisecond:
+    /// for so long nothing more need be handed over.
+    public var isQueueFull = false
 
     /// None.
     public init() {}
@@ -159,14 +162,16 @@ struct UpcallWriter: ~Copyable {
     }
 
     /// Hands over what has been gathered, if anything, and says of each message whether it was taken.
+    /// - Returns: whether the receiver's queue is full.
     mutating func flush(
         to receiver: any UpcallReceiver, _ note: (_ origin: Origin, _ portID: UInt32, _ isTaken: Bool) -> Void
-    ) {
-        guard count > 0 else { return }
+    ) -> Bool {
+        guard count > 0 else { return false }
         let taken = receiver.deliver(Upcalls(writer.bytes.rawSpan, count: count), to: portID)
         for index in 0..<count { unsafe note(origins[index], portID, taken.contains(index)) }
         writer.removeAll()
         count = 0
+        return taken.isQueueFull
     }
 }
 
@@ -176,6 +181,8 @@ struct UpcallBatch: ~Copyable {
     /// What is gathered for one port ID each; those in front are in use.
     private let writers: UnsafeMutablePointer<UpcallWriter>
     private var used = 0
+    /// Port IDs whose queue was full, and when, in milliseconds; the place of a port ID is its remainder.
+    private var full = InlineArray<8, (portID: UInt32, time: UInt64)>(repeating: (0, 0))
 
     /// Port IDs for which upcalls are gathered at the same time.
     private static let most = 8
@@ -204,12 +211,23 @@ struct UpcallBatch: ~Copyable {
         return true
     }
 
+    /// Whether a port ID's queue was full in this millisecond. Where packets come faster than a client can take them, most
+    /// upcalls find it so, and each would be composed for nothing.
+    func isFull(_ portID: UInt32, now: UInt64) -> Bool {
+        let last = full[Int(portID % 8)]
+        return last.portID == portID && last.time == now
+    }
+
     /// Hands over what has been gathered, and says of each message whether it was taken.
+    /// - Parameter now: milliseconds of the monotonic clock.
     mutating func flush(
-        to receiver: any UpcallReceiver,
+        to receiver: any UpcallReceiver, now: UInt64,
         _ note: (_ origin: UpcallWriter.Origin, _ portID: UInt32, _ isTaken: Bool) -> Void
     ) {
-        for index in 0..<used { unsafe writers[index].flush(to: receiver, note) }
+        for index in 0..<used where unsafe writers[index].flush(to: receiver, note) {
+            let portID = unsafe writers[index].portID
+            full[Int(portID % 8)] = (portID, now)
+        }
         used = 0
     }
 }

@@ -45,14 +45,27 @@ final class NetlinkEndpoint: MessageReceiver {
     /// Sends upcalls: a datagram for each, or as many in one as go into it if the client takes that. A loss is remembered.
     func receive(_ upcalls: Upcalls) -> TakenUpcalls {
         var lost: UInt64 = 0
-        defer { if lost > 0 { remember(lost: lost) } }
-        guard isPacking.load(ordering: .relaxed) else {
-            return upcalls.forEach { message in
+        var taken: TakenUpcalls
+        if isPacking.load(ordering: .relaxed) {
+            taken = sendPacks(upcalls, &lost)
+        } else {
+            taken = upcalls.forEach { message in
                 let result = send(message)
                 if result == .queueFull { lost += 1 }
                 return result
             }
         }
+        if lost > 0 {
+            remember(lost: lost)
+            // The client is told once nothing has been lost for `calm`, and so of what is lost until then.
+            taken.isQueueFull = true
+        }
+        return taken
+    }
+
+    /// Sends upcalls, as many in one datagram as go into it.
+    /// - Parameter lost: is increased by those for which there was no room.
+    private func sendPacks(_ upcalls: Upcalls, _ lost: inout UInt64) -> TakenUpcalls {
         var taken = TakenUpcalls()
         var (offset, index) = (0, 0)
         while index < upcalls.count {
