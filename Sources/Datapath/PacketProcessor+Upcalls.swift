@@ -72,7 +72,7 @@ extension ProcessorState {
         let needsWork = packet.offload.isSegmented || packet.offload.isChecksumPartial
         let count = needsWork ? Segmentation.count(packet) : 1
         let origin = unsafe UpcallWriter.Origin(port: working.port, datapath: working.datapath)
-        guard !upcalls.isFull(content.portID, now: now) || content.portID == 0 || receiver.watchesAll else {
+        guard !upcalls.isFull(content.portID, now: now) || receiver.watchesAll else {
             for _ in 0..<count { Self.count(origin, content.portID, isTaken: false, reader) }
             return
         }

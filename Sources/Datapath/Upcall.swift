@@ -181,7 +181,7 @@ struct UpcallBatch: ~Copyable {
     /// What is gathered for one port ID each; those in front are in use.
     private let writers: UnsafeMutablePointer<UpcallWriter>
     private var used = 0
-    /// Port IDs whose queue was full, and when, in milliseconds; the place of a port ID is its remainder.
+    /// Port IDs whose queue was full, and when, in milliseconds; each has its place.
     private var full = InlineArray<8, (portID: UInt32, time: UInt64)>(repeating: (0, 0))
 
     /// Port IDs for which upcalls are gathered at the same time.
@@ -211,10 +211,13 @@ struct UpcallBatch: ~Copyable {
         return true
     }
 
+    /// The place of a port ID in `full`, which others share.
+    private func place(of portID: UInt32) -> Int { Int(portID) % full.count }
+
     /// Whether a port ID's queue was full in this millisecond. Where packets come faster than a client can take them, most
     /// upcalls find it so, and each would be composed for nothing.
     func isFull(_ portID: UInt32, now: UInt64) -> Bool {
-        let last = full[Int(portID % 8)]
+        let last = full[place(of: portID)]
         return last.portID == portID && last.time == now
     }
 
@@ -226,7 +229,7 @@ struct UpcallBatch: ~Copyable {
     ) {
         for index in 0..<used where unsafe writers[index].flush(to: receiver, note) {
             let portID = unsafe writers[index].portID
-            full[Int(portID % 8)] = (portID, now)
+            full[place(of: portID)] = (portID, now)
         }
         used = 0
     }

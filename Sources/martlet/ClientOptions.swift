@@ -14,12 +14,15 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Print JSON: one document in one line.")
     var json = false
 
+    /// Where the datapath's socket is.
+    var path: String { Host.socketPath(socket) }
+
     /// The way to the datapath.
-    var transport: any DeviceTransport { UnixSocketTransport(path: Host.socketPath(socket)) }
+    var transport: any DeviceTransport { UnixSocketTransport(path: path) }
 
     /// Connects and leaves again, so that a datapath that cannot be reached is told of in words.
     func probe() throws(CommandError) {
-        do { try UnixSocketTransport(path: Host.socketPath(socket)).probe() } catch {
+        do { try UnixSocketTransport(path: path).probe() } catch {
             throw CommandError(error.message)
         }
     }

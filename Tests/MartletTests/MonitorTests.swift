@@ -192,13 +192,19 @@ import Testing
         return (try #require(span.load(at: 20) as UInt32?), packets)
     }
 
-    @Test func tellsOfLoss() async throws {
+    /// A monitor of the device that has so many transactions to tell of.
+    private func monitor(after transactions: Int, _ output: any TextOutput) throws -> Monitor {
         _ = bed.run { try $0.addDatapath("br0", []) }
-        let output = MemoryOutput()
         let monitor = try Monitor(transport: bed.device, topics: .device, output: output)
         let socket = try TransactionSocket(bed.device)
+        for _ in 0..<transactions { _ = try socket.transact(DatapathMessage(command: Command.get, name: "br0")) }
+        return monitor
+    }
+
+    @Test func tellsOfLoss() async throws {
+        let output = MemoryOutput()
         // More than the queue holds.
-        for _ in 0..<30_000 { _ = try socket.transact(DatapathMessage(command: Command.get, name: "br0")) }
+        let monitor = try monitor(after: 30_000, output)
         let running = Task { try await monitor.run() }
         // A line tells one transaction, or how many were lost.
         func told() -> Int {
@@ -221,11 +227,8 @@ import Testing
 
     /// Also where there is always one more event to be printed.
     @Test func endsInTimeWhereEventsNeverCease() async throws {
-        _ = bed.run { try $0.addDatapath("br0", []) }
         let output = SlowOutput()
-        let monitor = try Monitor(transport: bed.device, topics: .device, output: output)
-        let socket = try TransactionSocket(bed.device)
-        for _ in 0..<2000 { _ = try socket.transact(DatapathMessage(command: Command.get, name: "br0")) }
+        let monitor = try monitor(after: 2000, output)
         try await monitor.run(timeout: .milliseconds(20))
         #expect((1..<2000).contains(output.count))
     }

@@ -124,9 +124,9 @@ class World:
         self.processes.append(process)
         return process
 
-    def daemon(self, *arguments):
-        """Starts `martlet up` or `martlet run` and waits until it can be asked."""
-        process = self.start(*arguments, "--socket", self.socket)
+    def daemon(self, *arguments, **options):
+        """Starts `martlet up` or `martlet run`, as `start` does, and waits until it can be asked."""
+        process = self.start(*arguments, "--socket", self.socket, **options)
 
         def answers():
             if process.poll() is not None:

@@ -394,8 +394,7 @@ class Run(SystemTest):
 
     def test_too_few_descriptors_are_told_and_nobody_waits_in_vain(self):
         world = self.world
-        daemon = world.start("run", "--socket", world.socket, before=["prlimit", "--nofile=128:128"])
-        wait_until("martlet answers", lambda: world.dpctl("dump-dps", check=False).returncode == 0)
+        daemon = world.daemon("run", before=["prlimit", "--nofile=128:128"])
         clients = []
 
         def connect():
@@ -457,8 +456,7 @@ class Run(SystemTest):
     def test_a_hang_up_ends_it_unless_it_is_to_be_ignored(self):
         world = self.world
         for command, status in ((["nohup"], None), ([], 0)):
-            daemon = world.start("run", "--socket", world.socket, before=command, stdin=subprocess.DEVNULL)
-            wait_until("martlet answers", lambda: world.dpctl("dump-dps", check=False).returncode == 0)
+            daemon = world.daemon("run", before=command, stdin=subprocess.DEVNULL)
             daemon.send_signal(signal.SIGHUP)
             time.sleep(0.5)
             self.assertEqual(daemon.poll(), status, command)

@@ -65,7 +65,7 @@ struct MonitorCommand: AsyncParsableCommand {
             capture: capture)
         // Where nothing happens for long, this tells that it would be seen.
         try? DescriptorOutput.standardError.writeLine(
-            "martlet: watching the datapath at \(Host.socketPath(client.socket)); Ctrl-C ends this")
+            "martlet: watching the datapath at \(client.path); Ctrl-C ends this")
         try await monitor.run(count: count, timeout: timeout.map { .seconds($0) }, signals: signals)
     }
 }
