@@ -154,6 +154,30 @@ public struct MessageWriter: Sendable {
         }
     }
 
+    /// Attributes that are ready but for some values, which `body` writes in place.
+    /// - Parameters:
+    ///   - prepared: whole attributes, the last one padded.
+    ///   - body: gets their copy.
+    /// - Throws: `noSpace`.
+    @inlinable
+    package mutating func append(
+        prepared: UnsafeRawBufferPointer, _ body: (UnsafeMutableRawPointer) -> Void
+    ) throws(NetlinkError) {
+        let size = prepared.count
+        guard let source = prepared.baseAddress else { return }
+        try reserve(size)
+        storage.append(addingCapacity: size) { output in
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                // There is room for so many bytes behind those that were written.
+                guard let base = buffer.baseAddress else { return }
+                let start = unsafe UnsafeMutableRawPointer(base + count)
+                unsafe start.copyMemory(from: source, byteCount: size)
+                unsafe body(start)
+                count &+= size
+            }
+        }
+    }
+
     /// An attribute with these bytes.
     /// - Throws: `attributeTooLong`, `noSpace`.
     public mutating func append(_ type: UInt16, bytes payload: RawSpan) throws(NetlinkError) {

@@ -35,6 +35,15 @@ extension FlowKey {
     private func write(
         _ output: FlowKey, _ tunnelOptions: RawSpan, isMask: Bool, to writer: inout MessageWriter
     ) throws(NetlinkError) {
+        if try KeyLayouts.shared.write(self, output, isMask: isMask, to: &writer) { return }
+        try writeThoroughly(output, tunnelOptions, isMask: isMask, to: &writer)
+    }
+
+    /// Writes this key, or a mask over it, whatever they hold.
+    /// - Throws: `noSpace`, `attributeTooLong`.
+    func writeThoroughly(
+        _ output: FlowKey, _ tunnelOptions: RawSpan, isMask: Bool, to writer: inout MessageWriter
+    ) throws(NetlinkError) {
         let wire = KeyWire.keys
         for row in wire.rows where row.presence.isOutsideTags && row.presence.isWritten(for: self) {
             switch row.type {

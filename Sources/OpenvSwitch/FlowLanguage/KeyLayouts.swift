@@ -1,0 +1,222 @@
+import Netlink
+
+/// The quick way from keys and masks to attributes, for those that nearly all flows have: an Ethernet header, no VLAN tag,
+/// tunnel, label stack or network service header.
+///
+/// Of each sort of them there is a layout: all attributes behind each other as they are written, and where in them the
+/// values of the fields stand. The thorough way has written each, once; the bytes of both are the same.
+@safe
+struct KeyLayouts: @unchecked Sendable {
+    // Sendable: the memory is written before the only value is there, and never again.
+
+    static let shared = KeyLayouts(.keys)
+
+    private struct Layout: BitwiseCopyable {
+        /// In `bytes`.
+        var start: Int32
+        var size: Int32
+        /// In `fields`.
+        var firstField: Int32
+        var endField: Int32
+    }
+
+    fileprivate struct Field: BitwiseCopyable {
+        /// From the start of the layout.
+        var offset: UInt16
+        var word: UInt8
+        var shift: UInt8
+        var form: Form
+        /// The field's bits, shifted down: a key may have fewer of them than the attribute has room for.
+        var ones: UInt64
+    }
+
+    fileprivate enum Form: UInt8, BitwiseCopyable {
+        case byte, host16, network16, host32, network32, network48, host64, network64, network128
+
+        init?(size: Int, isHostOrder: Bool) {
+            switch (size, isHostOrder) {
+            case (1, _): self = .byte
+            case (2, true): self = .host16
+            case (2, false): self = .network16
+            case (4, true): self = .host32
+            case (4, false): self = .network32
+            case (6, false): self = .network48
+            case (8, true): self = .host64
+            case (8, false): self = .network64
+            case (16, false): self = .network128
+            default: return nil
+            }
+        }
+    }
+
+    private let layouts: UnsafeMutablePointer<Layout>
+    private let fields: UnsafeMutablePointer<Field>
+    private let bytes: UnsafeMutablePointer<UInt8>
+
+    private init(_ wire: KeyWire) {
+        var layouts: [Layout] = []
+        var fields: [Field] = []
+        var writer = MessageWriter()
+        for sort in 0..<Self.sortCount {
+            for isMask in [false, true] {
+                let (start, firstField) = (writer.count, fields.count)
+                do throws(NetlinkError) {
+                    try Self.specimen(sort).writeThoroughly(FlowMask(), RawSpan(), isMask: isMask, to: &writer)
+                    var attributes = Attributes(writer.bytes.rawSpan.clamped(from: start))
+                    while let attribute = try attributes.next() {
+                        guard let row = wire.row(attribute.type) else { continue }
+                        for field in wire.fields[row.firstField..<row.endField] {
+                            fields.append(
+                                Self.field(field, of: attribute.type, at: attribute.offset, isMask: isMask))
+                        }
+                    }
+                } catch { preconditionFailure("a specimen of a key cannot be written: \(error)") }
+                layouts.append(
+                    Layout(
+                        start: Int32(start), size: Int32(writer.count - start), firstField: Int32(firstField),
+                        endField: Int32(fields.count)))
+            }
+        }
+        unsafe self.layouts = Self.copy(layouts)
+        unsafe self.fields = Self.copy(fields)
+        unsafe bytes = Self.copy(writer.bytes)
+    }
+
+    private static func copy<Element: BitwiseCopyable>(_ array: [Element]) -> UnsafeMutablePointer<Element> {
+        let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(array.count, 1))
+        for index in array.indices { unsafe (memory + index).initialize(to: array[index]) }
+        return unsafe memory
+    }
+
+    private static func field(_ field: KeyWire.Field, of type: UInt16, at offset: Int, isMask: Bool) -> Field {
+        var (offset, size) = (offset + Attribute.headerSize + field.offset, field.size)
+        if isMask, type == KeyAttribute.inPort {
+            // A port number has 16 bits here; the upper half of its mask stays as it has been written.
+            size = 2
+            #if _endian(big)
+                offset += 2
+            #endif
+        }
+        guard let form = Form(size: size, isHostOrder: field.isHostOrder) else {
+            preconditionFailure("no field of a key has \(size) bytes")
+        }
+        return Field(
+            offset: UInt16(offset), word: field.place.word, shift: field.place.shift, form: form,
+            ones: field.place.ones)
+    }
+
+    // MARK: Sorts of keys
+
+    // What decides which attributes a key has: its EtherType, its protocol, and whether its connection is known.
+    private static let networks: [UInt16] = [EtherType.ipv4, EtherType.ipv6, EtherType.arp, EtherType.rarp, 0]
+    private static let transports: [UInt8] = [
+        IPProtocol.tcp, IPProtocol.udp, IPProtocol.sctp, IPProtocol.icmp, IPProtocol.icmpv6, IPProtocol.icmpv6, 0xff,
+    ]
+    /// Of two equal transports the second is neighbour discovery.
+    private static let neighbourDiscovery = 5
+    private static let otherTransport = 6
+    private static let sortCount = networks.count * transports.count * 2
+
+    /// A key of a sort.
+    private static func specimen(_ sort: Int) -> FlowKey {
+        var key = FlowKey()
+        key.kind = 1
+        let (network, transport) = (sort / 2 / transports.count, sort / 2 % transports.count)
+        key.etherType = networks[network]
+        if key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6 {
+            key.ipProtocol = transports[transport]
+            if transport == neighbourDiscovery { key.transportSource = 135 }
+        }
+        if sort % 2 != 0 { key.ctOriginalProtocol = 1 }
+        return key
+    }
+
+    /// The sort of a key; nil if it is not plain.
+    @inline(__always)
+    private static func sort(of key: FlowKey) -> Int? {
+        guard key.kind != 0, key.vlanTCI == 0, key.tunnelFamily == 0, key.inPort != FlowKey.noPort else { return nil }
+        var (network, transport) = (4, otherTransport)
+        switch key.etherType {
+        case EtherType.ipv4: network = 0
+        case EtherType.ipv6: network = 1
+        case EtherType.arp: network = 2
+        case EtherType.rarp: network = 3
+        case EtherType.vlan, EtherType.serviceVLAN, EtherType.mplsUnicast, EtherType.mplsMulticast, EtherType.nsh,
+            EtherType.ieee8022:
+            return nil
+        default: break
+        }
+        if network < 2, key.fragment != Fragment.later {
+            switch key.ipProtocol {
+            case IPProtocol.tcp: transport = 0
+            case IPProtocol.udp: transport = 1
+            case IPProtocol.sctp: transport = 2
+            case IPProtocol.icmp: transport = 3
+            case IPProtocol.icmpv6: transport = key.isNeighbourDiscovery ? neighbourDiscovery : 4
+            default: break
+            }
+        }
+        return (network &* 7 &+ transport) &* 2 &+ (key.ctOriginalProtocol != 0 ? 1 : 0)
+    }
+
+    // MARK: Writing
+
+    /// Writes a key, or a mask over it, if it is plain.
+    /// - Parameters:
+    ///   - key: decides which attributes there are.
+    ///   - output: the key or the mask.
+    /// - Returns: whether it is plain. If not, nothing has been written.
+    /// - Throws: `noSpace`.
+    func write(
+        _ key: FlowKey, _ output: FlowKey, isMask: Bool, to writer: inout MessageWriter
+    ) throws(NetlinkError) -> Bool {
+        guard let sort = Self.sort(of: key) else { return false }
+        var output = output
+        return try unsafe output.withWords { (words) throws(NetlinkError) in
+            // What a mask says of a tunnel the layout has not.
+            if isMask {
+                var tunnel: UInt64 = 0
+                for index in 24..<FlowKey.wordCount { unsafe tunnel |= words[index] }
+                guard tunnel == 0 else { return false }
+            }
+            // There are so many layouts, and `sort` is less than half of their number.
+            let layout = unsafe layouts[sort &* 2 &+ (isMask ? 1 : 0)]
+            let prepared = unsafe UnsafeRawBufferPointer(
+                start: bytes + Int(layout.start), count: Int(layout.size))
+            try unsafe writer.append(prepared: prepared) { target in
+                var index = Int(layout.firstField)
+                while index < Int(layout.endField) {
+                    unsafe fields[index].store(words, in: target)
+                    index &+= 1
+                }
+            }
+            return true
+        }
+    }
+}
+
+extension KeyLayouts.Field {
+    /// Writes the field; its word lies inside the key, and its place inside the layout.
+    @inline(__always)
+    fileprivate func store(_ words: UnsafePointer<UInt64>, in target: UnsafeMutableRawPointer) {
+        let word = unsafe words + Int(word)
+        let value = unsafe word.pointee &>> UInt64(shift) & ones
+        let target = unsafe target + Int(offset)
+        switch form {
+        case .byte: unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case .host16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+        case .network16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value).bigEndian, as: UInt16.self)
+        case .host32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        case .network32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value).bigEndian, as: UInt32.self)
+        case .network48:
+            unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value &>> 32).bigEndian, as: UInt16.self)
+            unsafe target.storeBytes(
+                of: UInt32(truncatingIfNeeded: value).bigEndian, toByteOffset: 2, as: UInt32.self)
+        case .host64: unsafe target.storeBytes(of: value, as: UInt64.self)
+        case .network64: unsafe target.storeBytes(of: value.bigEndian, as: UInt64.self)
+        case .network128:
+            unsafe target.storeBytes(of: word[0].bigEndian, as: UInt64.self)
+            unsafe target.storeBytes(of: word[1].bigEndian, toByteOffset: 8, as: UInt64.self)
+        }
+    }
+}
