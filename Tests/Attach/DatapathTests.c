@@ -220,17 +220,46 @@ static void drain(int socket, int *messages, int *losses) {
     EXPECT_EQUAL(errno, EAGAIN);
 }
 
+static bool becomes_readable(int socket, int milliseconds) {
+    struct pollfd polled = {.fd = socket, .events = POLLIN};
+    return poll(&polled, 1, milliseconds) == 1;
+}
+
+// As `drain`, and what comes until nothing has come for longer than the news of a loss takes.
+static void drain_all(int socket, int *messages, int *losses) {
+    drain(socket, messages, losses);
+    while (becomes_readable(socket, 300)) {
+        int more_messages, more_losses;
+        drain(socket, &more_messages, &more_losses);
+        *messages += more_messages;
+        *losses += more_losses;
+    }
+}
+
+static double milliseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+// How often a reader is told of losses at most: once of those between which there is no pause of a millisecond.
+static int most_losses(double begin) {
+    return 1 + (int)(milliseconds() - begin);
+}
+
 void test_lost_reply(void) {
     struct datapath datapath;
     datapath_create(&datapath);
     int size = 1, messages, losses, on = 1;
     EXPECT(setsockopt(datapath.socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     for (int round = 0; round < 2; round++) {
+        double begin = milliseconds();
         make_transactions(&datapath);
+        int most = most_losses(begin);
         drain(datapath.socket, &messages, &losses);
         EXPECT(messages > 0 && messages < 100);
-        // Once, and the first that the reader hears.
-        EXPECT_EQUAL(losses, round == 0 ? 1 : 0);
+        // It is the first that the reader hears.
+        EXPECT(round == 0 ? losses >= 1 && losses <= most : losses == 0);
         EXPECT(setsockopt(datapath.socket, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on) == 0);
     }
     make_transactions(&datapath);
@@ -248,18 +277,15 @@ static void set_membership(int socket, uint32_t group, int option) {
     EXPECT(setsockopt(socket, SOL_NETLINK, option, &group, sizeof group) == 0);
 }
 
-static bool becomes_readable(int socket, int milliseconds) {
-    struct pollfd polled = {.fd = socket, .events = POLLIN};
-    return poll(&polled, 1, milliseconds) == 1;
-}
-
 void test_lost_events(void) {
     struct datapath datapath;
     datapath_create(&datapath);
     int listener = open_socket(), size = 1, messages, losses, all_losses = 0;
     EXPECT(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     set_membership(listener, group_id(listener, OVS_DATAPATH_FAMILY), NETLINK_ADD_MEMBERSHIP);
+    double begin = milliseconds();
     for (int round = 0; round < 100; round++) datapath_change(&datapath);
+    int most = most_losses(begin);
     drain(listener, &messages, &losses);
     EXPECT(messages > 0 && messages < 100);
     all_losses += losses;
@@ -270,8 +296,9 @@ void test_lost_events(void) {
         EXPECT_FAILS(recv(listener, reply, sizeof reply, MSG_PEEK | MSG_DONTWAIT), ENOBUFS);
         all_losses++;
     }
-    EXPECT_EQUAL(all_losses, 1);
-    EXPECT(!becomes_readable(listener, 300));
+    drain_all(listener, &messages, &losses);
+    all_losses += losses;
+    EXPECT(all_losses >= 1 && all_losses <= most);
     datapath_change(&datapath);
     drain(listener, &messages, &losses);
     EXPECT_EQUAL(messages, 1);
@@ -644,17 +671,13 @@ void test_lost_upcalls(void) {
     int receiver = open_receiver(&datapath), size = 20000, messages, losses;
     EXPECT(setsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     for (int round = 0; round < 2; round++) {
+        double begin = milliseconds();
         for (uint32_t number = 0; number < 2000; number += 50) make_upcalls(&datapath, receiver, number, 50, 60);
-        // The reader learns of it within 100 ms, also if nothing follows.
-        drain(receiver, &messages, &losses);
+        int most = most_losses(begin);
+        // The reader learns of it, also if nothing follows.
+        drain_all(receiver, &messages, &losses);
         EXPECT(messages >= 19 && messages < 1000);
-        if (losses == 0) {
-            uint8_t byte;
-            EXPECT(becomes_readable(receiver, 1000));
-            EXPECT_FAILS(recv(receiver, &byte, sizeof byte, MSG_DONTWAIT), ENOBUFS);
-        } else {
-            EXPECT_EQUAL(losses, 1);
-        }
+        EXPECT(losses >= 1 && losses <= most);
         // Then all is as it was.
         make_upcalls(&datapath, receiver, 5000, 20, 60);
         for (uint32_t number = 5000; number < 5020; number++) expect_upcall(&datapath, receiver, number);

@@ -55,7 +55,7 @@ class AttachTest(SystemTest):
 
     def kill(self, daemon):
         daemon.kill()
-        daemon.wait(timeout=10)
+        daemon.wait(timeout=20)
         daemon.stdout.close()
 
 
@@ -144,7 +144,7 @@ class AttachLife(AttachTest):
                 connection, _ = listener.accept()
                 connection.send(b"HELLO" * 20)
                 connection.close()
-            out, said = program.communicate(timeout=10)
+            out, said = program.communicate(timeout=20)
             self.assertEqual(out.splitlines(), ["No such file or directory"] * 3)
             self.assertEqual(len(said.splitlines()), 1, said)
             self.assertIn("no netlink door", said)
@@ -174,7 +174,7 @@ class AttachLife(AttachTest):
         self.world.daemon("run")
         proceed()
         step("found?")
-        out, said = program.communicate("\n\n", timeout=10)
+        out, said = program.communicate("\n\n", timeout=20)
         self.assertEqual(program.returncode, 0, said)
         self.assertEqual(len(said.splitlines()), 1, said)
         self.assertIn("has ended", said)
@@ -189,7 +189,7 @@ class AttachLife(AttachTest):
         self.assertEqual(program.stdout.readline(), "error 104\n")
         self.assertEqual(program.stdout.readline(), "again?\n")
         self.world.daemon("run")
-        out, said = program.communicate("\n", timeout=10)
+        out, said = program.communicate("\n", timeout=20)
         self.assertEqual((program.returncode, out), (0, "done\n"), said)
 
     def test_martlet_is_killed_while_many_ask(self):
@@ -200,7 +200,7 @@ class AttachLife(AttachTest):
                 self.assertEqual(program.stdout.readline(), "asking\n")
             self.kill(daemon)
             for program in programs:
-                out, said = program.communicate(timeout=10)
+                out, said = program.communicate(timeout=20)
                 self.assertEqual((program.returncode, out), (0, "No such file or directory\n"), said)
 
 

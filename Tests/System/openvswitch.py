@@ -205,8 +205,8 @@ class OpenvSwitch:
 
     def purge(self):
         """Takes all flows out of the datapath, so that the next packets make them anew."""
-        self.allow(r"\|WARN\|(.*failed to flow_get|Failed to acquire udpif_key.*) \(No such file or directory\)",
-                   "flows go while revalidators read them")
+        self.allow(r"\|WARN\|(.*failed to (flow_get|put\[modify\])|Failed to acquire udpif_key.*) "
+                   r"\(No such file or directory\)", "flows go while revalidators read or change them")
 
         def is_empty():
             # A flow that a revalidator is busy with stays.

@@ -89,7 +89,7 @@ class Wire:
                 data = data[:12] + struct.pack(">HH", tpid, tci) + data[12:]
         return data
 
-    def receive_all(self, quiet=0.05):
+    def receive_all(self, quiet=0.2):
         """The frames that have come and those that follow, until there has been none for a while."""
         received = []
         while (data := self.receive(quiet)) is not None:

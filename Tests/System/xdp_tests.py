@@ -63,7 +63,7 @@ class XDPTest(unittest.TestCase):
         """`martlet up` ends with an error that has these words."""
         process = self.world.start("up", "br0", "p1", "--socket", self.world.socket,
                                    *[word for each in xdp for word in ("--xdp", each)])
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=20)
         self.assertEqual(process.returncode, 1, out)
         self.assertRegex(out, words)
         # Nothing has stayed behind.
@@ -131,7 +131,7 @@ class XDPModes(XDPTest):
         self.refused("p1=generic", words="lose the VLAN tags .*ethtool -K p1 rxvlan off")
         holder = in_namespace(f"{self.world.id}-sw", bpf.attach, "p1", bpf.returns(bpf.XDP_PASS), bpf.XDP, bpf.AT_XDP)
         process = self.world.start("up", "br0", "p1", "--xdp", "p1=native", "--no-socket")
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=20)
         self.assertEqual(process.returncode, 1, out)
         self.assertIn("p1 has an XDP program already", out)
         os.close(holder)
@@ -379,7 +379,7 @@ class XDPLife(XDPTest):
             self.assert_traffic(tcp=False)
             pid = int(run("pgrep", "-P", str(daemon.pid), check=False).stdout or daemon.pid)
             os.kill(pid, signal.SIGKILL)
-            daemon.communicate(timeout=10)
+            daemon.communicate(timeout=20)
             self.assert_clean("p1", "p2")
             wait_until("the other end is as before",
                        lambda: self.world.inside("h1", "ethtool", "-k", "eth0").stdout == features)
@@ -398,7 +398,7 @@ class XDPLife(XDPTest):
         for first, second in ((("--xdp", "p1"), ()), ((), ("--xdp", "p1=native")), (("--xdp", "p1"), ("--xdp", "p1"))):
             daemon = self.world.daemon("up", "br0", "p1", *first)
             other = self.world.start("up", "br1", "p1", "--no-socket", *second)
-            out, _ = other.communicate(timeout=10)
+            out, _ = other.communicate(timeout=20)
             self.assertEqual(other.returncode, 1, out)
             self.assertIn("p1 is already attached by another process", out)
             self.world.end(daemon)
