@@ -52,10 +52,33 @@ import Testing
             "eth_type(0x88cc)",
         ] {
             let text = metadata + "eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)," + headers
-            let (bytes, _) = try FlowText.parseKey(text, portNumber: nil)
+            let (bytes, maskBytes) = try FlowText.parseKey(text, portNumber: nil)
             var key = FlowKey()
-            #expect(PlainKeys.shared.readKey(Attributes(bytes.rawSpan), into: &key) != nil, "\(text)")
+            let present = PlainKeys.shared.readKey(Attributes(bytes.rawSpan), into: &key)
+            #expect(present != nil, "\(text)")
+            // A mask says of a tunnel that there is none.
+            var writer = MessageWriter()
+            try writer.append(nested: KeyAttribute.tunnel) { (writer) throws(NetlinkError) in
+                try writer.append(TunnelKeyAttribute.ttl, UInt8(0))
+            }
+            let mask = maskBytes + writer.bytes
+            var found = FlowMask()
+            (found.kind, found.vlanTCI, found.innerVLANTCI) = (0xff, 0xffff, 0xffff)
+            #expect(
+                PlainKeys.shared.readMask(Attributes(mask.rawSpan), over: key, present ?? [], into: &found), "\(text)")
+            #expect(found.tunnelFamily == 0xff)
+            #expect(
+                try found == FlowMatch(thoroughly: Attributes(bytes.rawSpan), mask: Attributes(mask.rawSpan)).mask)
         }
+    }
+
+    /// What ovs-vswitchd says of a packet that is to be executed is plain: no header of it.
+    @Test(arguments: ["in_port(1)", "skb_priority(0x7),skb_mark(0x7),in_port(3)"])
+    func commonMetadataIsPlain(text: String) throws {
+        let (bytes, _) = try FlowText.parseKey(text, portNumber: nil)
+        var key = FlowKey()
+        #expect(PlainKeys.shared.readMetadata(Attributes(bytes.rawSpan), into: &key))
+        #expect(try key == FlowMetadata(thoroughly: Attributes(bytes.rawSpan)).key)
     }
 
     private func outcome<Value>(_ body: () throws(RequestError) -> Value) -> Result<Value, RequestError> {

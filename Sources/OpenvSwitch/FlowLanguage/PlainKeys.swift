@@ -53,6 +53,12 @@ struct PlainKeys: @unchecked Sendable {
         var isNeighbourDiscovery = false
     }
 
+    /// A mask's attribute by which the packet has come through no tunnel: nothing but a TTL of 0. ovs-vswitchd has it in the
+    /// mask of every flow. In numbers as they are read from memory where the lowest byte is the first.
+    private static let noTunnel = (
+        size: 12, header: UInt32(KeyAttribute.tunnel) << 16 | 12, payload: UInt64(TunnelKeyAttribute.ttl) << 16 | 5
+    )
+
     private static let capacity = AttributeSet.capacity
     /// By type.
     private let rows: UnsafeMutablePointer<Row>
@@ -157,7 +163,9 @@ struct PlainKeys: @unchecked Sendable {
     /// - Returns: whether it is plain.
     func readMetadata(_ attributes: borrowing Attributes, into key: inout FlowKey) -> Bool {
         guard let present = read(attributes, isMask: false, metadataOnly: true, into: &key),
-            present.contains(.ethernet), present.isDisjoint(with: .connectionTuples), !key.etherType.isVLANTPID
+            present.isDisjoint(with: .connectionTuples), !key.etherType.isVLANTPID,
+            // An EtherType without an Ethernet header is that of a packet which has none.
+            present.contains(.ethernet) || !present.contains(.etherType)
         else { return false }
         key.kind = 1
         key.etherType = 0
@@ -202,6 +210,15 @@ struct PlainKeys: @unchecked Sendable {
             // The type is less than the capacity.
             let row = unsafe rows + type
             let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: type)
+            if isMask, header == Self.noTunnel.header, seen & bit == 0, end &- start >= Self.noTunnel.size,
+                unsafe (base + start + Attribute.headerSize).loadUnaligned(as: UInt64.self) == Self.noTunnel.payload
+            {
+                seen |= bit
+                start &+= Self.noTunnel.size
+                let place = FieldPlace.tunnelFamily
+                unsafe words[Int(place.word)] |= place.ones &<< UInt64(place.shift)
+                continue
+            }
             guard unsafe length == Int(row.pointee.length), length <= end &- start,
                 unsafe seen & (bit | row.pointee.conflicts) == 0
             else { return nil }
