@@ -22,6 +22,15 @@ struct NetlinkExchange {
     final class Memory {
         fileprivate var request = MessageWriter(capacity: 4096)
         fileprivate var output = MessageWriter(capacity: 4096, limit: NetlinkExchange.replyLimit)
+        /// Of a dump, whose pieces have the size that the client can take.
+        private var piece = MessageWriter(capacity: 0, limit: 0)
+
+        /// Has a piece of at most `limit` bytes written to memory which, as a rule, is there already.
+        fileprivate func withPiece<Result>(limit: Int, _ body: (inout MessageWriter) -> Result) -> Result {
+            if piece.limit != limit { piece = MessageWriter(capacity: limit, limit: limit) }
+            piece.removeAll()
+            return body(&piece)
+        }
     }
 
     init(_ client: NetlinkClient, _ options: NetlinkOptions, _ memory: Memory) {
@@ -200,15 +209,25 @@ struct NetlinkExchange {
         try? request.append(raw: cursor.bytes)
         append(message, family, to: &request)
         var size = DumpCursor.size + options.pieceSize
-        var output = MessageWriter(capacity: size, limit: size)
-        var result = client.handle.control(.dump, input: request.bytes.rawSpan, output: &output)
-        while result.status == .bufferTooSmall, size < Self.replyLimit {
-            // A record that is longer than a piece is a piece of its own.
-            size = max(2 * size, Int(result.information))
-            output = MessageWriter(capacity: size, limit: size)
-            result = client.handle.control(.dump, input: request.bytes.rawSpan, output: &output)
+        while true {
+            let step = memory.withPiece(limit: size) { output -> DumpStep? in
+                let result = client.handle.control(.dump, input: request.bytes.rawSpan, output: &output)
+                guard result.status == .bufferTooSmall, size < Self.replyLimit else {
+                    return sendPiece(&output, result.status, message)
+                }
+                // A record that is longer than a piece is a piece of its own.
+                size = max(2 * size, Int(result.information))
+                return nil
+            }
+            if let step { return step }
         }
-        guard result.status == .success, let next = DumpCursor(output.bytes.rawSpan) else {
+    }
+
+    /// Sends what a dump has written: where it goes on, and the messages.
+    private mutating func sendPiece(
+        _ output: inout MessageWriter, _ status: IOStatus, _ message: Message
+    ) -> DumpStep {
+        guard status == .success, let next = DumpCursor(output.bytes.rawSpan) else {
             refuse(message, Errno.messageSize, "a record is too long")
             return .refused
         }
