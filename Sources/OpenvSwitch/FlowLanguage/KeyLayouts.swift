@@ -115,13 +115,14 @@ struct KeyLayouts: @unchecked Sendable {
     /// Of two equal transports the second is neighbour discovery.
     private static let neighbourDiscovery = 5
     private static let otherTransport = 6
-    private static let sortCount = networks.count * transports.count * 2
+    private static let transportCount = 7
+    private static let sortCount = networks.count * transportCount * 2
 
     /// A key of a sort.
     private static func specimen(_ sort: Int) -> FlowKey {
         var key = FlowKey()
         key.kind = 1
-        let (network, transport) = (sort / 2 / transports.count, sort / 2 % transports.count)
+        let (network, transport) = (sort / 2 / transportCount, sort / 2 % transportCount)
         key.etherType = networks[network]
         if key.etherType == EtherType.ipv4 || key.etherType == EtherType.ipv6 {
             key.ipProtocol = transports[transport]
@@ -156,7 +157,7 @@ struct KeyLayouts: @unchecked Sendable {
             default: break
             }
         }
-        return (network &* 7 &+ transport) &* 2 &+ (key.ctOriginalProtocol != 0 ? 1 : 0)
+        return (network &* transportCount &+ transport) &* 2 &+ (key.ctOriginalProtocol != 0 ? 1 : 0)
     }
 
     // MARK: Writing
