@@ -7,6 +7,7 @@ import fnmatch
 import glob
 import importlib
 import os
+import signal
 import sys
 import time
 import unittest
@@ -25,6 +26,8 @@ class Result(unittest.TextTestResult):
 
 
 def main(names):
+    # Programs that a shell starts in the background ignore Ctrl-C, and so would all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     directory = os.path.dirname(os.path.abspath(__file__))
     classes = {}
     for path in sorted(glob.glob(os.path.join(directory, "*_tests.py"))):

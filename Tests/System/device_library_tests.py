@@ -152,7 +152,7 @@ class DeviceExamples(InstalledLibrary):
     def interrupt(self, process):
         """Ctrl-C. Returns what it has printed since."""
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=5)
+        out, _ = process.communicate(timeout=20)
         self.assertIn(process.returncode, (0, -signal.SIGINT), out)
         self.assertNotIn("Traceback", out)
         return out
@@ -196,7 +196,7 @@ class DeviceExamples(InstalledLibrary):
         for verb in ("add-if", "del-if", "add-if", "del-if"):
             world.dpctl(verb, "dp0", "p1")
         for process, _ in watching:
-            out, _ = process.communicate(timeout=5)
+            out, _ = process.communicate(timeout=20)
             self.assertEqual((process.returncode, len(out.splitlines())), (0, 2), out)
 
     def test_a_switch_is_not_disturbed(self):
@@ -219,10 +219,10 @@ class DeviceExamples(InstalledLibrary):
         for command in self.commands[:2]:
             process, first = self.watch(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command])
             self.assertIn(f"permission to use the device at {world.socket} denied: run this as root", first)
-            self.assertEqual(process.wait(timeout=5), 1)
+            self.assertEqual(process.wait(timeout=20), 1)
         watching = [self.watch(command)[0] for command in self.commands]
         daemon.kill()
         for process, words in zip(watching, ("has gone away", "has gone away", "has ended")):
-            out, _ = process.communicate(timeout=5)
+            out, _ = process.communicate(timeout=20)
             self.assertIn(words, out)
             self.assertEqual(process.returncode, 1)
