@@ -140,17 +140,11 @@ public struct MessageWriter: Sendable {
     ) throws(NetlinkError) {
         let length = Attribute.headerSize &+ size
         let padding = try reserve(attribute: type, length: length)
-        storage.append(addingCapacity: length &+ padding) { output in
-            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
-                // There is room for so many bytes behind those that were written.
-                guard let base = buffer.baseAddress else { return }
-                let start = unsafe UnsafeMutableRawPointer(base + count)
-                unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: length &+ padding)
-                unsafe start.storeBytes(of: UInt16(truncatingIfNeeded: length), as: UInt16.self)
-                unsafe start.storeBytes(of: type, toByteOffset: 2, as: UInt16.self)
-                unsafe body(start + Attribute.headerSize)
-                count &+= length &+ padding
-            }
+        unsafe extend(by: length &+ padding) { start in
+            unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: length &+ padding)
+            unsafe start.storeBytes(of: UInt16(truncatingIfNeeded: length), as: UInt16.self)
+            unsafe start.storeBytes(of: type, toByteOffset: 2, as: UInt16.self)
+            unsafe body(start + Attribute.headerSize)
         }
     }
 
@@ -163,18 +157,11 @@ public struct MessageWriter: Sendable {
     package mutating func append(
         prepared: UnsafeRawBufferPointer, _ body: (UnsafeMutableRawPointer) -> Void
     ) throws(NetlinkError) {
-        let size = prepared.count
         guard let source = prepared.baseAddress else { return }
-        try reserve(size)
-        storage.append(addingCapacity: size) { output in
-            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
-                // There is room for so many bytes behind those that were written.
-                guard let base = buffer.baseAddress else { return }
-                let start = unsafe UnsafeMutableRawPointer(base + count)
-                unsafe start.copyMemory(from: source, byteCount: size)
-                unsafe body(start)
-                count &+= size
-            }
+        try reserve(prepared.count)
+        unsafe extend(by: prepared.count) { start in
+            unsafe start.copyMemory(from: source, byteCount: prepared.count)
+            unsafe body(start)
         }
     }
 
@@ -288,6 +275,20 @@ public struct MessageWriter: Sendable {
     }
 
     // MARK: Inside
+
+    /// Appends bytes, all of which `body` must write.
+    @inlinable
+    @inline(__always)
+    mutating func extend(by size: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+        storage.append(addingCapacity: size) { output in
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                // There is room for so many bytes behind those that were written.
+                guard let base = buffer.baseAddress else { return }
+                unsafe body(UnsafeMutableRawPointer(base + count))
+                count &+= size
+            }
+        }
+    }
 
     @usableFromInline
     func reserve(_ count: Int) throws(NetlinkError) {

@@ -20,42 +20,14 @@ struct KeyLayouts: @unchecked Sendable {
         var endField: Int32
     }
 
-    fileprivate struct Field: BitwiseCopyable {
-        /// From the start of the layout.
-        var offset: UInt16
-        var word: UInt8
-        var shift: UInt8
-        var form: Form
-        /// The field's bits, shifted down: a key may have fewer of them than the attribute has room for.
-        var ones: UInt64
-    }
-
-    fileprivate enum Form: UInt8, BitwiseCopyable {
-        case byte, host16, network16, host32, network32, network48, host64, network64, network128
-
-        init?(size: Int, isHostOrder: Bool) {
-            switch (size, isHostOrder) {
-            case (1, _): self = .byte
-            case (2, true): self = .host16
-            case (2, false): self = .network16
-            case (4, true): self = .host32
-            case (4, false): self = .network32
-            case (6, false): self = .network48
-            case (8, true): self = .host64
-            case (8, false): self = .network64
-            case (16, false): self = .network128
-            default: return nil
-            }
-        }
-    }
-
     private let layouts: UnsafeMutablePointer<Layout>
-    private let fields: UnsafeMutablePointer<Field>
+    /// Each counts from the start of its layout.
+    private let fields: UnsafeMutablePointer<FieldStore>
     private let bytes: UnsafeMutablePointer<UInt8>
 
     private init(_ wire: KeyWire) {
         var layouts: [Layout] = []
-        var fields: [Field] = []
+        var fields: [FieldStore] = []
         var writer = MessageWriter()
         for sort in 0..<Self.sortCount {
             for isMask in [false, true] {
@@ -88,21 +60,17 @@ struct KeyLayouts: @unchecked Sendable {
         return unsafe memory
     }
 
-    private static func field(_ field: KeyWire.Field, of type: UInt16, at offset: Int, isMask: Bool) -> Field {
-        var (offset, size) = (offset + Attribute.headerSize + field.offset, field.size)
+    private static func field(_ field: KeyWire.Field, of type: UInt16, at offset: Int, isMask: Bool) -> FieldStore {
+        var store = field.store
         if isMask, type == KeyAttribute.inPort {
             // A port number has 16 bits here; the upper half of its mask stays as it has been written.
-            size = 2
+            store = FieldStore(offset: field.offset, size: 2, isHostOrder: true, place: field.place)
             #if _endian(big)
-                offset += 2
+                store.offset += 2
             #endif
         }
-        guard let form = Form(size: size, isHostOrder: field.isHostOrder) else {
-            preconditionFailure("no field of a key has \(size) bytes")
-        }
-        return Field(
-            offset: UInt16(offset), word: field.place.word, shift: field.place.shift, form: form,
-            ones: field.place.ones)
+        store.offset += UInt16(offset + Attribute.headerSize)
+        return store
     }
 
     // MARK: Sorts of keys
@@ -186,38 +154,13 @@ struct KeyLayouts: @unchecked Sendable {
                 start: bytes + Int(layout.start), count: Int(layout.size))
             try unsafe writer.append(prepared: prepared) { target in
                 var index = Int(layout.firstField)
+                // Their words lie inside the key, and their places inside the layout.
                 while index < Int(layout.endField) {
                     unsafe fields[index].store(words, in: target)
                     index &+= 1
                 }
             }
             return true
-        }
-    }
-}
-
-extension KeyLayouts.Field {
-    /// Writes the field; its word lies inside the key, and its place inside the layout.
-    @inline(__always)
-    fileprivate func store(_ words: UnsafePointer<UInt64>, in target: UnsafeMutableRawPointer) {
-        let word = unsafe words + Int(word)
-        let value = unsafe word.pointee &>> UInt64(shift) & ones
-        let target = unsafe target + Int(offset)
-        switch form {
-        case .byte: unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
-        case .host16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
-        case .network16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value).bigEndian, as: UInt16.self)
-        case .host32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
-        case .network32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value).bigEndian, as: UInt32.self)
-        case .network48:
-            unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value &>> 32).bigEndian, as: UInt16.self)
-            unsafe target.storeBytes(
-                of: UInt32(truncatingIfNeeded: value).bigEndian, toByteOffset: 2, as: UInt32.self)
-        case .host64: unsafe target.storeBytes(of: value, as: UInt64.self)
-        case .network64: unsafe target.storeBytes(of: value.bigEndian, as: UInt64.self)
-        case .network128:
-            unsafe target.storeBytes(of: word[0].bigEndian, as: UInt64.self)
-            unsafe target.storeBytes(of: word[1].bigEndian, toByteOffset: 8, as: UInt64.self)
         }
     }
 }

@@ -14,6 +14,8 @@ struct KeyWire {
         let most: UInt64
         let isMaskBound: Bool
         let isPromoted: Bool
+        /// From the start of the payload.
+        let store: FieldStore
     }
 
     /// An attribute with a fixed layout.
@@ -52,7 +54,10 @@ struct KeyWire {
                     Field(
                         offset: field.offset, size: field.form.size, isHostOrder: field.form.isHostOrder, place: place,
                         exact: field.exact, least: field.permitted.lowerBound, most: field.permitted.upperBound,
-                        isMaskBound: field.isMaskBound, isPromoted: field.form.isPromoted))
+                        isMaskBound: field.isMaskBound, isPromoted: field.form.isPromoted,
+                        store: FieldStore(
+                            offset: field.offset, size: field.form.size, isHostOrder: field.form.isHostOrder,
+                            place: place)))
             }
             rowByType[Int(row.type)] = rows.count
             rows.append(
@@ -115,7 +120,7 @@ struct KeyWire {
         var key = key
         try unsafe key.withWords { (words) throws(NetlinkError) in
             try unsafe writer.append(row.type, size: row.size) { payload in
-                for index in row.firstField..<row.endField { unsafe fields[index].store(words, in: payload) }
+                for index in row.firstField..<row.endField { unsafe fields[index].store.store(words, in: payload) }
             }
         }
     }
@@ -165,35 +170,61 @@ extension RawSpan {
     }
 }
 
-extension KeyWire.Field {
-    /// Writes the field to the payload of its attribute.
+/// How a field is written: where its bits stand in a key, and where and in which form in a message.
+struct FieldStore: BitwiseCopyable {
+    /// From the start of the attribute's payload, or of more that this is a part of.
+    var offset: UInt16
+    private let word: UInt8
+    private let shift: UInt8
+    private let form: Form
+    /// The field's bits, shifted down: a key may have fewer of them than the attribute has room for.
+    private let ones: UInt64
+
+    private enum Form: UInt8, BitwiseCopyable {
+        case byte, host16, network16, host32, network32, network48, network64, network128
+    }
+
+    init(offset: Int, size: Int, isHostOrder: Bool, place: FieldPlace) {
+        self.offset = UInt16(offset)
+        word = place.word
+        shift = place.shift
+        ones = place.ones
+        form =
+            switch (size, isHostOrder) {
+            case (1, _): .byte
+            case (2, true): .host16
+            case (2, false): .network16
+            case (4, true): .host32
+            case (4, false): .network32
+            case (6, _): .network48
+            case (8, _): .network64
+            default: .network128
+            }
+    }
+
+    /// Writes the field.
     /// - Parameters:
-    ///   - words: of the key.
-    ///   - payload: the attribute's, all of it.
+    ///   - words: of the key, in which the place lies.
+    ///   - target: what `offset` counts from, with room for the field there.
     @inline(__always)
-    func store(_ words: UnsafePointer<UInt64>, in payload: UnsafeMutableRawPointer) {
-        // The place is in the key, and the field in the payload.
-        let word = unsafe words + Int(place.word)
-        let payload = unsafe payload + offset
-        guard size <= 8 else {
-            unsafe payload.storeBytes(of: word[0].bigEndian, as: UInt64.self)
-            unsafe payload.storeBytes(of: word[1].bigEndian, toByteOffset: 8, as: UInt64.self)
-            return
-        }
-        let value = unsafe word.pointee &>> UInt64(place.shift) & place.ones
-        switch size {
-        case 1: unsafe payload.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
-        case 2:
-            let number = UInt16(truncatingIfNeeded: value)
-            unsafe payload.storeBytes(of: isHostOrder ? number : number.bigEndian, as: UInt16.self)
-        case 4:
-            let number = UInt32(truncatingIfNeeded: value)
-            unsafe payload.storeBytes(of: isHostOrder ? number : number.bigEndian, as: UInt32.self)
-        case 6:
-            unsafe payload.storeBytes(of: UInt16(truncatingIfNeeded: value &>> 32).bigEndian, as: UInt16.self)
-            unsafe payload.storeBytes(
+    func store(_ words: UnsafePointer<UInt64>, in target: UnsafeMutableRawPointer) {
+        let word = unsafe words + Int(word)
+        let value = unsafe word.pointee &>> UInt64(shift) & ones
+        let target = unsafe target + Int(offset)
+        switch form {
+        case .byte: unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case .host16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+        case .network16: unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value).bigEndian, as: UInt16.self)
+        case .host32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        case .network32: unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: value).bigEndian, as: UInt32.self)
+        case .network48:
+            unsafe target.storeBytes(of: UInt16(truncatingIfNeeded: value &>> 32).bigEndian, as: UInt16.self)
+            unsafe target.storeBytes(
                 of: UInt32(truncatingIfNeeded: value).bigEndian, toByteOffset: 2, as: UInt32.self)
-        default: unsafe payload.storeBytes(of: value.bigEndian, as: UInt64.self)
+        case .network64: unsafe target.storeBytes(of: value.bigEndian, as: UInt64.self)
+        case .network128:
+            unsafe target.storeBytes(of: word[0].bigEndian, as: UInt64.self)
+            unsafe target.storeBytes(of: word[1].bigEndian, toByteOffset: 8, as: UInt64.self)
         }
     }
 }
