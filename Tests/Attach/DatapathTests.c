@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "Datapath.h"
@@ -236,15 +235,9 @@ static void drain_all(int socket, int *messages, int *losses) {
     }
 }
 
-static double milliseconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
-
 // How often a reader is told of losses at most: once of those between which there is no pause of a millisecond.
 static int most_losses(double begin) {
-    return 1 + (int)(milliseconds() - begin);
+    return 1 + (int)((now() - begin) / 1e6);
 }
 
 void test_lost_reply(void) {
@@ -253,7 +246,7 @@ void test_lost_reply(void) {
     int size = 1, messages, losses, on = 1;
     EXPECT(setsockopt(datapath.socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     for (int round = 0; round < 2; round++) {
-        double begin = milliseconds();
+        double begin = now();
         make_transactions(&datapath);
         int most = most_losses(begin);
         drain(datapath.socket, &messages, &losses);
@@ -283,7 +276,7 @@ void test_lost_events(void) {
     int listener = open_socket(), size = 1, messages, losses, all_losses = 0;
     EXPECT(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     set_membership(listener, group_id(listener, OVS_DATAPATH_FAMILY), NETLINK_ADD_MEMBERSHIP);
-    double begin = milliseconds();
+    double begin = now();
     for (int round = 0; round < 100; round++) datapath_change(&datapath);
     int most = most_losses(begin);
     drain(listener, &messages, &losses);
@@ -671,7 +664,7 @@ void test_lost_upcalls(void) {
     int receiver = open_receiver(&datapath), size = 20000, messages, losses;
     EXPECT(setsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     for (int round = 0; round < 2; round++) {
-        double begin = milliseconds();
+        double begin = now();
         for (uint32_t number = 0; number < 2000; number += 50) make_upcalls(&datapath, receiver, number, 50, 60);
         int most = most_losses(begin);
         // The reader learns of it, also if nothing follows.

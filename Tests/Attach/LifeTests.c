@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "Datapath.h"
@@ -114,12 +113,6 @@ void show_storm(void) {
     for (int index = 0; index < 3; index++) pthread_create(&threads[index], NULL, ask_until_it_fails, NULL);
     for (int index = 0; index < 3; index++) pthread_join(threads[index], NULL);
     say(strerror(ENOENT));
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
 // Nanoseconds for a byte written to and read from a socket that is none of Martlet's.

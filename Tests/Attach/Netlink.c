@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void unexpected(const char *file, int line, const char *what) {
     fprintf(stderr, "%s:%d: %s: not so; errno %d (%s)\n", file, line, what, errno, strerror(errno));
@@ -124,4 +125,10 @@ int family_id(int socket, const char *name) {
     const uint16_t *id = attribute(reply, NLMSG_HDRLEN + GENL_HDRLEN, CTRL_ATTR_FAMILY_ID, &size);
     EXPECT(id && size == sizeof *id);
     return *id;
+}
+
+double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }

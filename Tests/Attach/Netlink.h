@@ -51,4 +51,7 @@ ssize_t transact(int socket, struct request *request, void *reply, size_t size);
 int family_id(int socket, const char *name);
 void request_family(struct request *request, const char *name);
 
+// Nanoseconds of the monotonic clock.
+double now(void);
+
 #endif
